@@ -1,0 +1,260 @@
+"""The paper's eight control tasks and two behaviours without a reward, on unmodified Gymnasium v5.
+
+What differs from v5: nothing terminates (physics goes on), torque costs nothing, and the true reward
+is that of Christiano et al. 2017 as their release computes it. The alive bonus is paid at every step
+whatever the posture, so it cannot tell two segments apart.
+
+A task's formulas index with [..., i], so that they serve one simulation and a batch of N alike.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+from gymnasium.envs.mujoco.ant_v5 import AntEnv
+from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
+from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
+from gymnasium.envs.mujoco.inverted_double_pendulum_v5 import InvertedDoublePendulumEnv
+from gymnasium.envs.mujoco.inverted_pendulum_v5 import InvertedPendulumEnv
+from gymnasium.envs.mujoco.reacher_v5 import ReacherEnv
+from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
+from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
+
+
+class Physics(Protocol):
+    """Fields of an MjData, or of N simulations with a first axis more; a task reads those it names.
+
+    As always after mj_step, all but qpos and qvel describe the moment before the last substep.
+    """
+
+    qpos: np.ndarray
+    qvel: np.ndarray
+    xpos: np.ndarray
+    site_xpos: np.ndarray
+    geom_xpos: np.ndarray
+    geom_xmat: np.ndarray
+    qfrc_constraint: np.ndarray
+
+
+class Transition(NamedTuple):
+    """One step, of one simulation (...) = () or of a batch (...) = (N,).
+
+    Attributes:
+        obs: [..., O] the observation before the action.
+        x: [...] qpos[0] before the action, metres; the observation leaves it out.
+        action: [..., A] as given.
+        physics: after the action.
+        dt: seconds that the step took.
+    """
+
+    obs: np.ndarray
+    x: Any
+    action: np.ndarray
+    physics: Physics
+    dt: float
+
+    @property
+    def forward_speed(self) -> Any:
+        """[...] metres per second."""
+        return (self.physics.qpos[..., 0] - self.x) / self.dt
+
+
+@dataclass(frozen=True)
+class Task:
+    """What makes a task of a Gymnasium v5 environment; called, it makes the environment.
+
+    Attributes:
+        base: makes the v5 environment.
+        observe: physics to [..., O]: v5's observation, for a batch.
+        reward: transition to [...], the true reward.
+        fields: what `observe` and `reward` read besides qpos and qvel.
+        hidden: whether step() returns 0 instead: a behaviour has no reward but what people say.
+    """
+
+    base: Callable[..., gym.Env]
+    observe: Callable[[Physics], np.ndarray]
+    reward: Callable[[Transition], Any]
+    fields: tuple[str, ...] = ()
+    hidden: bool = False
+
+    def __call__(self, **kwargs: Any) -> gym.Env:
+        return TaskEnv(self.v5(**kwargs), self)
+
+    def v5(self, **kwargs: Any) -> Any:
+        """The Gymnasium environment underneath, with its own reward and termination."""
+        with _no_log_file():
+            return self.base(**kwargs)
+
+
+class TaskEnv(gym.Wrapper):
+    """A v5 environment with the task's reward for its own, and without its termination.
+
+    The true reward is in info["true_reward"] too; a hidden one is there alone, for the oracle.
+    """
+
+    def __init__(self, env: gym.Env, task: Task) -> None:
+        super().__init__(env)
+        self.task = task
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple:
+        self._obs, info = self.env.reset(seed=seed, options=options)
+        return self._obs, info
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        v5: Any = self.unwrapped
+        obs, x = self._obs, float(v5.data.qpos[0])
+        self._obs, _, _, _, info = self.env.step(action)
+        true_reward = float(self.task.reward(Transition(obs, x, action, v5.data, v5.dt)))
+        reward = 0.0 if self.task.hidden else true_reward
+        return self._obs, reward, False, False, info | {"true_reward": true_reward}
+
+
+# Observations: Gymnasium v5's, from [..., nq] positions and [..., nv] velocities.
+
+
+def _all_but_x(physics: Physics) -> np.ndarray:
+    return np.concatenate([physics.qpos[..., 1:], physics.qvel], axis=-1)
+
+
+def _all_but_x_clipped(physics: Physics) -> np.ndarray:
+    return np.concatenate([physics.qpos[..., 1:], np.clip(physics.qvel, -10, 10)], axis=-1)
+
+
+def _all_but_xy(physics: Physics) -> np.ndarray:
+    return np.concatenate([physics.qpos[..., 2:], physics.qvel], axis=-1)
+
+
+def _everything(physics: Physics) -> np.ndarray:
+    return np.concatenate([physics.qpos, physics.qvel], axis=-1)
+
+
+def _reacher_obs(physics: Physics) -> np.ndarray:
+    angles = physics.qpos[..., :2]
+    parts = [np.cos(angles), np.sin(angles), physics.qpos[..., 2:], physics.qvel[..., :2]]
+    return np.concatenate([*parts, _to_target(physics)[..., :2]], axis=-1)
+
+
+def _double_pendulum_obs(physics: Physics) -> np.ndarray:
+    cart, angles = physics.qpos[..., :1], physics.qpos[..., 1:]
+    speeds, force = np.clip(physics.qvel, -10, 10), np.clip(physics.qfrc_constraint[..., :1], -10, 10)
+    return np.concatenate([cart, np.sin(angles), np.cos(angles), speeds, force], axis=-1)
+
+
+# True rewards: Christiano et al. 2017.
+
+
+def _speed(step: Transition) -> Any:
+    return step.forward_speed
+
+
+def _hopper_reward(step: Transition) -> Any:
+    return step.forward_speed + 1.0 + (step.physics.qpos[..., 1] - 1.0)
+
+
+def _walker2d_reward(step: Transition) -> Any:
+    return step.forward_speed + 1.0 + (step.physics.qpos[..., 1] - 2.0)
+
+
+def _ant_reward(step: Transition) -> Any:
+    return step.forward_speed + (step.physics.qpos[..., 2] - 1.2)
+
+
+def _reacher_reward(step: Transition) -> Any:
+    return -np.sqrt((_to_target(step.physics) ** 2).sum(axis=-1))
+
+
+def _pendulum_reward(step: Transition) -> Any:
+    return 1.0 - step.physics.qpos[..., 1] ** 2
+
+
+def _double_pendulum_reward(step: Transition) -> Any:
+    x, height = step.physics.site_xpos[..., 0, 0], step.physics.site_xpos[..., 0, 2]
+    speed1, speed2 = step.physics.qvel[..., 1], step.physics.qvel[..., 2]
+    distance_penalty = 0.01 * x**2 + (height - 2.0) ** 2
+    speed_penalty = 1e-3 * speed1**2 + 5e-3 * speed2**2
+    return 10.0 - distance_penalty - speed_penalty + 10.0 * (height - 1.0)
+
+
+def _backflip_reward(step: Transition) -> Any:
+    """Backward spin, more for height and for working the joints, less for sliding forward.
+
+    The authors' hand-written reward, on Hopper's observation before the action: -o[7] is the spin,
+    o[0] the height, o[8:11] the joints' speeds, o[5] the forward speed.
+    """
+    obs, torque = step.obs, step.action
+    power = torque[..., 0] * obs[..., 8] + torque[..., 1] * obs[..., 9] + torque[..., 2] * obs[..., 10]
+    return -obs[..., 7] * (1.0 + 0.3 * obs[..., 0] + 0.1 * power - 0.05 * obs[..., 5])
+
+
+# HalfCheetah's capsules: row of geom_xpos, half length without the caps, radius, in metres.
+_TRUNK = ((1, 0.5, 0.046), (2, 0.15, 0.046))  # torso, head
+_FRONT_LEG = ((6, 0.133, 0.046), (7, 0.106, 0.046), (8, 0.07, 0.046))  # thigh, shin, foot
+
+
+def _one_leg_reward(step: Transition) -> Any:
+    """1 + forward speed at a step where only the rear leg can carry the cheetah, else 0.
+
+    The front leg must be 2 cm clear of the ground, torso and head 10 cm, and the back on top: without
+    the last two, sliding on its back with all legs in the air would pay best. The 1 pays for standing on
+    one leg before it can run, and the product with the speed leaves nothing to gain by running on two.
+    """
+    front_leg_up = _clearance(step.physics, _FRONT_LEG) > 0.02
+    trunk_up = (_clearance(step.physics, _TRUNK) > 0.1) & (np.cos(step.physics.qpos[..., 2]) > 0.0)
+    return np.where(front_leg_up & trunk_up, 1.0 + step.forward_speed, 0.0)
+
+
+def _clearance(physics: Physics, capsules: tuple[tuple[int, float, float], ...]) -> np.ndarray:
+    """[...] height of the lowest point of the capsules above the ground at z = 0, in metres."""
+    lowest = [
+        physics.geom_xpos[..., geom, 2] - half_length * np.abs(physics.geom_xmat[..., geom, 8]) - radius
+        for geom, half_length, radius in capsules  # xmat's last element: the z part of the capsule's axis
+    ]
+    return np.min(lowest, axis=0)
+
+
+def _to_target(physics: Physics) -> np.ndarray:
+    """[..., 3] from Reacher's target (body 4) to its fingertip (body 3), metres."""
+    return physics.xpos[..., 3, :] - physics.xpos[..., 4, :]
+
+
+@contextmanager
+def _no_log_file() -> Iterator[None]:
+    """MuJoCo would write MUJOCO_LOG.TXT into the working directory: v5's cheetah is of an older format."""
+    mujoco.set_mju_user_warning(
+        lambda text: None if "deprecated" in text else warnings.warn(text, stacklevel=4)
+    )
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(None)
+
+
+def _ant_without_contact_forces(**kwargs: Any) -> gym.Env:
+    """The 2017 Ant did not feel contacts: its observation held 84 zeros, here left out."""
+    return AntEnv(include_cfrc_ext_in_observation=False, **kwargs)
+
+
+hopper = Task(HopperEnv, _all_but_x_clipped, _hopper_reward)
+walker2d = Task(Walker2dEnv, _all_but_x_clipped, _walker2d_reward)
+swimmer = Task(SwimmerEnv, _all_but_xy, _speed)
+half_cheetah = Task(HalfCheetahEnv, _all_but_x, _speed)
+ant = Task(_ant_without_contact_forces, _all_but_xy, _ant_reward)
+reacher = Task(ReacherEnv, _reacher_obs, _reacher_reward, fields=("xpos",))
+inverted_pendulum = Task(InvertedPendulumEnv, _everything, _pendulum_reward)
+inverted_double_pendulum = Task(
+    InvertedDoublePendulumEnv,
+    _double_pendulum_obs,
+    _double_pendulum_reward,
+    fields=("site_xpos", "qfrc_constraint"),
+)
+hopper_backflip = Task(HopperEnv, _all_but_x_clipped, _backflip_reward, hidden=True)
+half_cheetah_one_leg = Task(
+    HalfCheetahEnv, _all_but_x, _one_leg_reward, fields=("geom_xpos", "geom_xmat"), hidden=True
+)

@@ -1,0 +1,207 @@
+"""The suite as a table: one row per environment, and the lookups by id."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+
+import gymnasium as gym
+
+_NAMESPACE = "prefrl/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One environment of the suite.
+
+    Attributes:
+        id: Gymnasium id.
+        entry_point: "module:name" of what makes it; imported when an environment is made, not before.
+        horizon: steps of every episode: none is shorter, because a length that varies leaks the task.
+        clip_steps: steps of the clip that a person compares, about 1.5 s at `fps`.
+        fps: steps shown per second; where it follows the 2017 paper it is not the simulator's.
+        training_steps: environment steps that a run takes by default, over all parallel environments.
+        true_reward: one line saying what it is.
+        tags: groups it belongs to.
+    """
+
+    id: str
+    entry_point: str
+    horizon: int
+    clip_steps: int
+    fps: int
+    training_steps: int
+    true_reward: str
+    tags: tuple[str, ...] = ()
+
+
+# Rewards, horizons, clip steps and fps of the paper's tasks: Christiano et al. 2017, its authors' release.
+SUITE: tuple[Entry, ...] = (
+    Entry(
+        id="prefrl/Hopper-v0", entry_point="prefrl_envs.mujoco:hopper",
+        tags=("mujoco", "paper"), horizon=1000, clip_steps=60, fps=40, training_steps=1_000_000,
+        true_reward="forward speed + 1 + (torso height - 1)",
+    ),
+    Entry(
+        id="prefrl/Walker2d-v0", entry_point="prefrl_envs.mujoco:walker2d",
+        tags=("mujoco", "paper"), horizon=1000, clip_steps=45, fps=30, training_steps=1_000_000,
+        true_reward="forward speed + 1 + (torso height - 2)",
+    ),
+    Entry(
+        id="prefrl/Swimmer-v0", entry_point="prefrl_envs.mujoco:swimmer",
+        tags=("mujoco", "paper"), horizon=1000, clip_steps=60, fps=40, training_steps=1_000_000,
+        true_reward="forward speed",
+    ),
+    Entry(
+        id="prefrl/HalfCheetah-v0", entry_point="prefrl_envs.mujoco:half_cheetah",
+        tags=("mujoco", "paper"), horizon=1000, clip_steps=30, fps=20, training_steps=1_000_000,
+        true_reward="forward speed",
+    ),
+    Entry(
+        id="prefrl/Ant-v0", entry_point="prefrl_envs.mujoco:ant",
+        tags=("mujoco", "paper"), horizon=1000, clip_steps=30, fps=20, training_steps=1_000_000,
+        true_reward="forward speed + (torso height - 1.2)",
+    ),
+    Entry(
+        id="prefrl/Reacher-v0", entry_point="prefrl_envs.mujoco:reacher",
+        tags=("mujoco", "paper"), horizon=50, clip_steps=15, fps=10, training_steps=500_000,
+        true_reward="minus the distance from the fingertip to the target",
+    ),
+    Entry(
+        id="prefrl/InvertedPendulum-v0", entry_point="prefrl_envs.mujoco:inverted_pendulum",
+        tags=("mujoco", "paper"), horizon=25, clip_steps=15, fps=10, training_steps=200_000,
+        true_reward="1 - angle^2",
+    ),
+    Entry(
+        id="prefrl/InvertedDoublePendulum-v0", entry_point="prefrl_envs.mujoco:inverted_double_pendulum",
+        tags=("mujoco", "paper"), horizon=50, clip_steps=15, fps=10, training_steps=200_000,
+        true_reward="10 - penalties for distance from upright and for speed + 10 (tip height - 1)",
+    ),
+    Entry(
+        id="prefrl/HopperBackflip-v0", entry_point="prefrl_envs.mujoco:hopper_backflip",
+        tags=("mujoco", "behaviour"), horizon=1000, clip_steps=60, fps=40, training_steps=10_000_000,
+        true_reward="returned as 0; the oracle sees the authors' hand-written backflip reward",
+    ),
+    Entry(
+        id="prefrl/HalfCheetahOneLeg-v0", entry_point="prefrl_envs.mujoco:half_cheetah_one_leg",
+        tags=("mujoco", "behaviour"), horizon=1000, clip_steps=30, fps=20, training_steps=10_000_000,
+        true_reward="returned as 0; the oracle sees 1 + forward speed while only the rear leg can carry it",
+    ),
+    Entry(
+        id="prefrl/Pendulum-v0", entry_point="prefrl_envs.classic:pendulum",
+        tags=("classic",), horizon=200, clip_steps=30, fps=20, training_steps=200_000,
+        true_reward="-(angle from upright^2 + 0.1 angular speed^2 + 0.001 torque^2)",
+    ),
+    Entry(
+        id="prefrl/CartPole-v0", entry_point="prefrl_envs.classic:cart_pole",
+        tags=("classic",), horizon=200, clip_steps=45, fps=30, training_steps=100_000,
+        true_reward="1 until the pole falls or the cart leaves the track, then 0",
+    ),
+    Entry(
+        id="prefrl/MountainCarContinuous-v0", entry_point="prefrl_envs.classic:mountain_car_continuous",
+        tags=("classic",), horizon=400, clip_steps=45, fps=30, training_steps=300_000,
+        true_reward="100 on reaching the flag, minus 0.1 force^2 at every step before",
+    ),
+    Entry(
+        id="prefrl/Acrobot-v0", entry_point="prefrl_envs.classic:acrobot",
+        tags=("classic",), horizon=500, clip_steps=30, fps=20, training_steps=200_000,
+        true_reward="-1 until the tip has swung above the line, then 0",
+    ),
+    Entry(
+        id="prefrl/PointGoal-v0", entry_point="prefrl_envs.toy:PointGoal",
+        tags=("toy",), horizon=50, clip_steps=25, fps=25, training_steps=50_000,
+        true_reward="minus the larger of the two coordinate distances to the goal",
+    ),
+    Entry(
+        id="prefrl/ChainWalk-v0", entry_point="prefrl_envs.toy:ChainWalk",
+        tags=("toy",), horizon=40, clip_steps=10, fps=10, training_steps=20_000,
+        true_reward="how far along the chain, from 0 to 1",
+    ),
+    Entry(
+        id="prefrl/PixelGoal-v0", entry_point="prefrl_envs.toy:PixelGoal",
+        tags=("toy", "image"), horizon=25, clip_steps=10, fps=10, training_steps=50_000,
+        true_reward="minus the number of moves to the goal",
+    ),
+    Entry(
+        id="prefrl/TwoDials-v0", entry_point="prefrl_envs.toy:TwoDials",
+        tags=("toy", "dict"), horizon=20, clip_steps=10, fps=10, training_steps=50_000,
+        true_reward="minus the mean number of notches between the dials and their targets",
+    ),
+)  # fmt: skip
+
+
+def find(env_id: str) -> Entry | None:
+    """The suite's row of this full id, or None."""
+    return next((row for row in SUITE if row.id == env_id), None)
+
+
+def entry(env_id: str) -> Entry:
+    """The suite's row of this full id.
+
+    Raises:
+        ValueError: the suite has none; says which id is near and which there are.
+    """
+    row = find(env_id)
+    if row is None:
+        raise ValueError(_unknown(env_id))
+    return row
+
+
+def canonical_id(name: str) -> str:
+    """The full id that a name stands for.
+
+    A registered id is returned as it is, "module:id" is the id after importing the module, and a
+    short name is one of the suite's: "hopper" and "Hopper-v0" are "prefrl/Hopper-v0".
+
+    Raises:
+        ValueError: nothing of that name is registered.
+    """
+    module, _, env_id = name.rpartition(":")
+    if module:
+        _import(module, name)
+    if env_id in gym.registry:
+        return env_id
+    row = next((row for row in SUITE if _short(row.id) == _short(env_id)), None)
+    if row is None:
+        raise ValueError(_unknown(name))
+    return row.id
+
+
+def register_suite() -> None:
+    """Registers every row with Gymnasium; once is enough, more does no harm."""
+    for row in SUITE:
+        if row.id not in gym.registry:
+            gym.register(row.id, entry_point=row.entry_point, max_episode_steps=row.horizon)
+
+
+def render_without_display() -> None:
+    """Lets MuJoCo draw on a Linux machine that has no display: it does not fall back to EGL by itself.
+
+    Works only before mujoco is imported. Elsewhere EGL does not exist, and asking for it raises.
+    """
+    chosen = any(name in os.environ for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"))
+    if sys.platform.startswith("linux") and not chosen:
+        os.environ["MUJOCO_GL"] = "egl"
+
+
+def _short(env_id: str) -> str:
+    return env_id.lower().removeprefix(_NAMESPACE).removesuffix("-v0")
+
+
+def _import(module: str, name: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(f"cannot import {module!r} for environment {name!r}: {error}") from error
+
+
+def _unknown(name: str) -> str:
+    """One line: what was given, what was near, what there is."""
+    suite = [row.id for row in SUITE]
+    near = difflib.get_close_matches(name, [*suite, *gym.registry], n=1, cutoff=0.5)
+    near = near or difflib.get_close_matches(_NAMESPACE + name, suite, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown environment {name!r}.{hint} Known: {', '.join(suite)}"

@@ -1,0 +1,110 @@
+"""Batched stepping: N simulations of a MuJoCo task in C++ threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import mujoco
+import numpy as np
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.utils import seeding
+from mujoco.batch import Batch
+
+from prefrl_envs.mujoco import Task, Transition
+from prefrl_envs.suite import entry
+
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION  # all that the next step depends on
+
+
+class MujocoBatch:
+    """N copies of a MuJoCo task of the suite, equal bit for bit to N environments stepped one by one.
+
+    All episodes have the same length, so all copies end together; they are reset at once, each with
+    its own random numbers, and `terminal_observations` holds what the last step ended in.
+
+    Args:
+        env_id: id of a MuJoCo task, e.g. "prefrl/Hopper-v0".
+        num_envs: N.
+        num_threads: threads that step, the caller's included; 0 takes every processor.
+        horizon: steps of an episode, None for the suite's.
+
+    Attributes:
+        terminal_observations: [N, O] after a step that ended the episodes, else None.
+    """
+
+    terminal_observations: np.ndarray | None = None
+
+    def __init__(self, env_id: str, num_envs: int, num_threads: int = 1, horizon: int | None = None) -> None:
+        row = entry(env_id)
+        if "mujoco" not in row.tags:
+            raise ValueError(f"{env_id} is not a MuJoCo task: only those are stepped as a batch")
+        task = cast(Task, load_env_creator(row.entry_point))
+        self.num_envs, self.horizon = num_envs, horizon or row.horizon
+        self._task = task
+        self._v5: Any = task.v5()  # draws the initial states of all copies, in turn
+        self.observation_space, self.action_space = self._v5.observation_space, self._v5.action_space
+        self._rngs = [seeding.np_random(None)[0] for _ in range(num_envs)]
+        self._batch = Batch(self._v5.model, num_envs, num_threads)
+        fields = ("qpos", "qvel", "ctrl", *task.fields)
+        self._physics: Any = SimpleNamespace(**{name: self._batch.bind(name) for name in fields})
+        self._elapsed = 0
+        self._obs = np.zeros((num_envs, *self.observation_space.shape))
+
+    def reset(self, seeds: Sequence[int | None] | None = None) -> np.ndarray:
+        """Starts every episode anew: [N, O] observations.
+
+        Args:
+            seeds: one per copy; without one, a copy goes on with its own random numbers.
+        """
+        for i, seed in enumerate(seeds or ()):
+            if seed is not None:
+                self._rngs[i], _ = seeding.np_random(seed)
+        self._elapsed = 0
+        self.terminal_observations = None
+        self._obs = np.stack([self._start(i) for i in range(self.num_envs)])
+        return self._obs
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One step of every copy.
+
+        Args:
+            actions: [N, A].
+
+        Returns:
+            observations [N, O], after the horizon those of the new episodes; true rewards [N], of the
+            behaviours as well; truncated [N], whether the horizon was reached.
+        """
+        obs, x = self._obs, self._physics.qpos[:, 0].copy()
+        self._physics.ctrl[:] = actions
+        self._batch.step(nstep=self._v5.frame_skip)
+        self._obs = self._task.observe(self._physics)
+        true_rewards = self._task.reward(Transition(obs, x, actions, self._physics, self._v5.dt))
+        self._elapsed += 1
+        ended = self._elapsed >= self.horizon
+        terminal = self._obs if ended else None
+        if ended:
+            self.reset()
+        self.terminal_observations = terminal
+        return self._obs, true_rewards, np.full(self.num_envs, ended)
+
+    def render_states(self) -> np.ndarray:
+        """[N, nq] float32 positions: what it takes to draw the current observations."""
+        return self._physics.qpos.astype(np.float32)
+
+    def env(self, index: int) -> Any:
+        """A v5 environment in the state of copy `index`, to look at: what it does does not come back."""
+        mujoco.mj_setState(self._v5.model, self._v5.data, self._batch.state[index], _STATE)
+        mujoco.mj_forward(self._v5.model, self._v5.data)
+        return self._v5
+
+    def close(self) -> None:
+        self._v5.close()
+
+    def _start(self, index: int) -> np.ndarray:
+        """v5's own reset with the copy's random numbers, and the whole state of it into the copy's row."""
+        self._v5.np_random = self._rngs[index]
+        obs, _ = self._v5.reset()
+        mujoco.mj_getState(self._v5.model, self._v5.data, self._batch.state[index], _STATE)
+        return obs

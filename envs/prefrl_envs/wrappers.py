@@ -1,0 +1,108 @@
+"""Wrappers: one wrapper, one change, and the reason for it; and `make_env`, which puts them on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.wrappers import TimeLimit
+
+from prefrl_envs.rendering import drawing_of
+from prefrl_envs.suite import canonical_id, find
+
+OnEnd = Literal["absorb", "reset"]
+Step = tuple[Any, float, bool, bool, dict[str, Any]]
+
+
+class FixedHorizon(gym.Wrapper):
+    """Never ends an episode: one that ends inside is either held at its end or followed by the next.
+
+    Otherwise the length of an episode tells the agent how well it does, and a learned reward
+    that is merely positive teaches it to survive. A TimeLimit outside still truncates.
+
+    Args:
+        env: may terminate or truncate.
+        on_end: "absorb": the last observation repeats at reward 0. "reset": the inner environment is reset
+            and the observation is the new episode's first.
+    """
+
+    def __init__(self, env: gym.Env, on_end: OnEnd = "absorb") -> None:
+        if on_end not in ("absorb", "reset"):
+            raise ValueError(f"unknown on_end {on_end!r}. Known: absorb, reset")
+        super().__init__(env)
+        self.on_end = on_end
+        self._absorbed: Any = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple:
+        self._absorbed = None
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> Step:
+        if self._absorbed is not None:
+            return self._absorbed, 0.0, False, False, {}
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            if self.on_end == "reset":
+                obs, _ = self.env.reset()
+            else:
+                self._absorbed = obs
+        return obs, float(reward), False, False, info
+
+
+class TrueReward(gym.Wrapper):
+    """Puts the reward into info["true_reward"] as well, where oracles and metrics look for it."""
+
+    def step(self, action: Any) -> Step:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        return obs, float(reward), terminated, truncated, {"true_reward": float(reward)} | info
+
+
+class HideReward(gym.Wrapper):
+    """Returns reward 0.0 and leaves the true reward in info["true_reward"] alone.
+
+    An agent that learns from preferences must not be able to see it, not even by mistake.
+    """
+
+    def step(self, action: Any) -> Step:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        return obs, 0.0, terminated, truncated, {"true_reward": float(reward)} | info
+
+
+class RenderState(gym.Wrapper):
+    """Adds `render_state`: what it takes to draw the current observation later, in another environment.
+
+    Drawing every step would cost more than the training, and drawing in the training environment
+    would disturb it; a few numbers per step do neither.
+    """
+
+    def render_state(self) -> np.ndarray | None:
+        """[S] numbers, or the frame [H, W, 3] where only that will do, or None where nothing draws it."""
+        drawing = drawing_of(self.env)
+        return None if drawing is None else drawing.capture(self.env)
+
+
+def make_env(
+    env_id: str, horizon: int | None = None, on_end: OnEnd = "absorb", render_mode: str | None = None
+) -> gym.Env:
+    """An environment whose episodes all have the same length.
+
+    Args:
+        env_id: of the suite, or any other that Gymnasium knows.
+        horizon: steps of an episode; None for the suite's own.
+        on_end: what follows where an environment outside the suite ends an episode by itself.
+        render_mode: Gymnasium's.
+
+    Raises:
+        ValueError: unknown id, or no horizon for an environment outside the suite.
+    """
+    env_id = canonical_id(env_id)
+    if find(env_id) is not None:
+        return gym.make(env_id, max_episode_steps=horizon, render_mode=render_mode)
+    if horizon is None:
+        raise ValueError(
+            f"{env_id} may end its episodes early, and their length would tell the agent the task: "
+            "fix it with --horizon N"
+        )
+    env = gym.make(env_id, max_episode_steps=-1, render_mode=render_mode)
+    return TimeLimit(TrueReward(FixedHorizon(env, on_end)), horizon)

@@ -1,0 +1,33 @@
+"""Observation statistics inside the policy, so that policy.zip alone acts rightly and all else sees raw observations."""
+
+from __future__ import annotations
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import Tensor
+
+from prefrl.moments import RunningMoments
+from prefrl.segments import Observations
+
+
+class StandardisedFeatures(BaseFeaturesExtractor):
+    """Vector observations at mean 0 and standard deviation 1, by everything that `observe` was shown."""
+
+    def __init__(self, observation_space: spaces.Box) -> None:
+        super().__init__(observation_space, features_dim=spaces.utils.flatdim(observation_space))
+        self.moments = RunningMoments((self.features_dim,))
+
+    def forward(self, observations: Tensor) -> Tensor:
+        return self.moments(observations.flatten(1).float())
+
+
+def observe(model: OnPolicyAlgorithm, obs: Observations) -> None:
+    """Shows raw observations [B, ...] to the policy's statistics, where it keeps any.
+
+    Only between two rollouts: while one is collected and learned from, the policy must stay the same.
+    """
+    extractor = model.policy.features_extractor
+    if isinstance(extractor, StandardisedFeatures):
+        extractor.moments.update(torch.as_tensor(obs).flatten(1))

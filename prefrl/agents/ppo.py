@@ -1,0 +1,134 @@
+"""Stable-Baselines3's PPO, with rewards that are filled in once a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.vec_env import VecEnv
+
+from prefrl.agents.features import StandardisedFeatures
+from prefrl.config import PpoConfig
+from prefrl.moments import RunningMoments
+from prefrl.names import look_up
+
+FillRewards = Callable[[], np.ndarray]
+"""-> [T, N] rewards of the rollout that was just collected."""
+
+
+class ReturnScale:
+    """Divides rewards by the running standard deviation of the discounted return, as VecNormalize does.
+
+    The value function then has targets of about 1 whatever the rewards' unit.
+
+    Attributes:
+        returns: [N] discounted return of each environment so far.
+        moments: mean and variance of all returns seen.
+    """
+
+    def __init__(self, num_envs: int, gamma: float) -> None:
+        self.gamma, self.returns, self.moments = gamma, np.zeros(num_envs), RunningMoments(())
+
+    def __call__(self, rewards: np.ndarray, episode_starts: np.ndarray) -> np.ndarray:
+        """rewards [T, N], episode_starts [T, N] -> scaled rewards [T, N], clipped to plus or minus 10."""
+        seen = np.empty_like(rewards, dtype=np.float64)
+        for step, (reward, start) in enumerate(zip(rewards, episode_starts, strict=True)):
+            self.returns = self.returns * self.gamma * (1 - start) + reward
+            seen[step] = self.returns
+        self.moments.update(torch.as_tensor(seen.reshape(-1)))
+        return np.clip(rewards / np.sqrt(float(self.moments.variance) + 1e-8), -10, 10)
+
+
+class _FilledRewards:
+    """Adds to the rewards of a full rollout what `fill` says of it, in one call.
+
+    By then SB3 has put only the values of truncated episodes' last observations into `rewards`.
+    `fill` and `scale` are set on the instance: SB3 pickles the class into its zip, not the buffer.
+    """
+
+    fill: FillRewards
+    scale: ReturnScale | None = None
+
+    def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
+        rewards = self.fill()
+        if self.scale is not None:
+            rewards = self.scale(rewards, self.episode_starts)  # type: ignore[attr-defined]
+        self.rewards += rewards.astype(np.float32)  # type: ignore[attr-defined]
+        super().compute_returns_and_advantage(last_values, dones)  # type: ignore[misc]
+
+
+class FilledRolloutBuffer(_FilledRewards, RolloutBuffer):
+    """For array observations."""
+
+
+class FilledDictRolloutBuffer(_FilledRewards, DictRolloutBuffer):
+    """For Dict observations."""
+
+
+def choose_device(name: str) -> str:
+    """What `name` stands for: auto is cuda where there is one, else cpu (which is faster than mps for small networks).
+
+    Raises:
+        ValueError: not a device, or not one of this machine's.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not look_up("device", name, available):
+        raise ValueError(f"this machine has no {name} device; use --device auto or cpu")
+    return name
+
+
+def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str) -> PPO:
+    """A fresh agent for `env`. Its rewards are all 0 until `set_rewards` says where they come from."""
+    space = env.observation_space
+    is_dict, is_image = isinstance(space, spaces.Dict), len(space.shape or ()) == 3
+    policy_kwargs: dict[str, Any] = {
+        "net_arch": list(config.net),
+        "activation_fn": {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[config.activation],
+        "log_std_init": config.log_std_init,
+        "ortho_init": config.ortho_init,
+    }
+    if isinstance(space, spaces.Box) and not is_image:
+        policy_kwargs["features_extractor_class"] = StandardisedFeatures
+    return PPO(
+        "MultiInputPolicy" if is_dict else "CnnPolicy" if is_image else "MlpPolicy",
+        env,
+        n_steps=config.n_steps,
+        batch_size=config.batch_size,
+        n_epochs=config.n_epochs,
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip_range,
+        ent_coef=config.ent_coef,
+        vf_coef=config.vf_coef,
+        max_grad_norm=config.max_grad_norm,
+        policy_kwargs=policy_kwargs,
+        rollout_buffer_class=FilledDictRolloutBuffer if is_dict else FilledRolloutBuffer,
+        seed=seed,
+        device=device,
+    )
+
+
+def load_ppo(path: Path, env: VecEnv, device: str) -> PPO:
+    """An agent as it was saved, to go on training in `env`."""
+    return PPO.load(path, env=env, device=device)
+
+
+def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> None:
+    """Says where the agent's rewards come from. They are never part of its zip."""
+    buffer = model.rollout_buffer
+    assert isinstance(buffer, _FilledRewards)
+    buffer.fill, buffer.scale = fill, scale
+
+
+def learn_one_rollout(model: PPO) -> None:
+    """Collects one rollout and learns from it."""
+    model.learn(model.n_steps * model.n_envs, reset_num_timesteps=False)

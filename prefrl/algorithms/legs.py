@@ -1,0 +1,82 @@
+"""One leg of a run: from a checkpoint, or the start, to the next."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from stable_baselines3.common.utils import set_random_seed
+
+from prefrl.agents.features import observe
+from prefrl.agents.ppo import learn_one_rollout, set_rewards
+from prefrl.checkpoints import Learner
+from prefrl.config import RlhfConfig
+from prefrl.evaluation import act_by
+from prefrl.rollouts import EpisodeReturns, Recorder, Rollout
+from prefrl.runs import Row
+
+
+class Leg:
+    """Environments started anew and every generator seeded from (seed, step).
+
+    Nothing that a leg holds is saved: what outlives it is in the learner.
+    """
+
+    def __init__(self, config: RlhfConfig, learner: Learner, recorder: Recorder) -> None:
+        self._learner, self._recorder = learner, recorder
+        seeds = np.random.SeedSequence([config.seed, learner.step]).generate_state(4)
+        set_random_seed(int(seeds[0]))  # SB3 draws actions and minibatches from the global generators
+        recorder.seed(int(seeds[1] % 2**31))
+        learner.model.set_env(recorder, force_reset=True)
+        self.rng = np.random.default_rng(seeds[2])
+        self.generator = torch.Generator().manual_seed(int(seeds[3]))
+        self._returns = EpisodeReturns(recorder.num_envs)
+        self._ended = np.empty((0, 2))
+        set_rewards(learner.model, self._reward_rollout, learner.scale)
+
+    def act_untrained(self, steps: int) -> None:
+        """Fills the pool with what the fresh policy does; these steps count."""
+        model = self._learner.model
+        policy, env = act_by(model, deterministic=False), model.get_env()
+        assert env is not None
+        obs = env.reset()
+        for _ in range(-(-steps // env.num_envs)):
+            obs, _, _, _ = env.step(policy(obs))  # type: ignore[arg-type]
+            model.num_timesteps += env.num_envs
+        self._rollout = self._recorder.take()
+        self._remember()
+
+    def learn_one_rollout(self) -> None:
+        """The agent collects a rollout, is paid by the learned reward, and learns from it."""
+        learn_one_rollout(self._learner.model)
+        self._remember()
+
+    def row(self, labels: int) -> Row:
+        """What progress.csv says of the rollout just learned from."""
+        true_return, learned_return = self._ended.mean(axis=0) if len(self._ended) else (None, None)
+        learner = self._learner
+        row: Row = {
+            "step": learner.step,
+            "true_return": true_return,
+            "learned_return": learned_return if learner.reward else None,
+            "labels": labels,
+            "seconds": learner.wall_seconds,
+        }
+        return row | learner.fit  # type: ignore[return-value]
+
+    def _reward_rollout(self) -> np.ndarray:
+        """[T, N] the rewards of the rollout just collected: learned ones, or the true ones for a baseline."""
+        rollout = self._rollout = self._recorder.take()
+        rewards = self._rewards(rollout)
+        self._ended = self._returns.add(rollout.true_rewards, rewards, rollout.dones)
+        return rewards
+
+    def _rewards(self, rollout: Rollout) -> np.ndarray:
+        if self._learner.reward is None:
+            return rollout.true_rewards
+        return self._learner.reward.ensemble(*rollout.flat()).reshape(rollout.dones.shape)
+
+    def _remember(self) -> None:
+        """Only now, between two rollouts, may the policy's statistics change."""
+        observe(self._learner.model, self._rollout.flat()[0])
+        if self._learner.reward is not None:
+            self._learner.reward.pool.add(self._rollout, self.rng)

@@ -1,0 +1,73 @@
+"""Which pairs of recent segments to ask about."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from prefrl.checkpoints import RewardLearner
+from prefrl.config import QueryConfig
+from prefrl.names import look_up_or_load
+from prefrl.queries import Query
+from prefrl.rewards.ensemble import Ensemble
+from prefrl.rollouts import steps_of
+from prefrl.segments import Segment
+from prefrl.selection import SELECTIONS, Candidates, Selection, uniform
+
+
+def propose(
+    reward: RewardLearner, num: int, step: int, nonce: int, config: QueryConfig, rng: np.random.Generator, *, fitted: bool
+) -> list[Query]:
+    """The `num` pairs of the pool most worth asking about, out of `config.oversample` times as many.
+
+    Args:
+        step, nonce: of the queries.
+        fitted: whether the ensemble has learned anything yet; else pairs are drawn uniformly.
+
+    Returns:
+        At most `num` queries: fewer where the pool has fewer pairs.
+    """
+    segments = list(reward.pool.segments)
+    if len(segments) < 2:
+        raise ValueError(
+            f"{len(segments)} segments of {reward.pool.clip_steps} steps are too few to compare; "
+            "raise --initial-steps or lower --clip-steps"
+        )
+    select: Selection = look_up_or_load("selection", config.selection, SELECTIONS) if fitted else uniform
+    pairs = draw_pairs(len(segments), config.oversample * num, rng)
+    picked = select(describe(reward.ensemble, segments, pairs), min(num, len(pairs)), rng)
+    return [Query((segments[left], segments[right]), step, nonce) for left, right in pairs[picked]]
+
+
+def draw_pairs(num_segments: int, number: int, rng: np.random.Generator) -> np.ndarray:
+    """[P, 2] different ordered pairs of different segments; P = number, or all pairs where there are fewer."""
+    available = num_segments * (num_segments - 1)
+    codes = rng.choice(available, min(number, available), replace=False)
+    left, right = np.divmod(codes, num_segments - 1)
+    return np.stack([left, right + (right >= left)], axis=1)
+
+
+@torch.no_grad()
+def describe(ensemble: Ensemble, segments: list[Segment], pairs: np.ndarray) -> Candidates:
+    """What selections choose by, from one batched evaluation of every segment that occurs in `pairs` [P, 2]."""
+    used, index = np.unique(pairs, return_inverse=True)
+    index = index.reshape(pairs.shape)
+    obs, actions = ensemble.encode(*steps_of([segments[i] for i in used]))
+    returns = ensemble.raw(obs, actions).reshape(ensemble.config.members, len(used), -1).sum(-1)
+    features = _features({**obs, "actions": actions}, len(used))
+    return Candidates(
+        returns=returns.cpu().numpy()[:, index], features=features[index].reshape(len(pairs), -1)
+    )
+
+
+def _features(steps: dict[str, Tensor], num_segments: int) -> np.ndarray:
+    """[S, F] mean and spread over time of every input, images in 8x8 blocks, all on one scale."""
+    parts = []
+    for rows in steps.values():
+        small = F.adaptive_avg_pool2d(rows, 8).flatten(1) if rows.ndim == 4 else rows
+        per_segment = small.reshape(num_segments, -1, small.shape[1])
+        parts += [per_segment.mean(1), per_segment.std(1, correction=0)]
+    features = torch.cat(parts, dim=1)
+    return ((features - features.mean(0)) / (features.std(0, correction=0) + 1e-6)).cpu().numpy()

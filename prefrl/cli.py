@@ -1,0 +1,277 @@
+"""The command line: parse here, work elsewhere. Torch and SB3 are imported inside the commands that need them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from prefrl_envs.suite import SUITE, canonical_id, find
+
+from prefrl.config import RlhfConfig
+from prefrl.names import unknown
+from prefrl.presets import preset_config
+
+Folder = tyro.conf.Positional[Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(RlhfConfig):
+    """Trains an agent from comparisons, or on the true reward with --labels 0."""
+
+    env_id: tyro.conf.Positional[str]  # in the suite (`prefrl envs`), or any Gymnasium id with --horizon
+    out: Path | None = None  # the run's folder; runs/<env>-<variant>-<labels>-seed-<seed> where not given
+
+    def __post_init__(self) -> None:
+        """Nothing: what cannot work is refused by `config`, in one line, not in the parser's box."""
+
+    def config(self) -> RlhfConfig:
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(RlhfConfig)}
+        return RlhfConfig(**fields)
+
+    def folder(self) -> Path:
+        name = self.env_id.removeprefix("prefrl/").removesuffix("-v0").replace("/", "-")
+        variant = self.variant or self.preset
+        return self.out or Path("runs") / f"{name}-{variant}-{self.labels}-seed-{self.seed}"
+
+
+def train(args: Sequence[str]) -> int:
+    """Trains an agent."""
+    from prefrl_envs.wrappers import make_env
+
+    from prefrl.runs import RunFolder
+
+    command = tyro.cli(
+        TrainCommand, prog="prefrl train", args=args, default=_defaults(args), config=(tyro.conf.OmitArgPrefixes,)
+    )
+    command = dataclasses.replace(command, env_id=canonical_id(command.env_id))
+    config, run = command.config(), RunFolder(command.folder())
+    make_env(config.env_id, config.horizon, config.on_end).close()  # refuses what cannot be trained on
+    run.create(config)
+    return _run(config, run)
+
+
+def _defaults(args: Sequence[str]) -> TrainCommand:
+    """The preset's values for the environment that the arguments name, which the rest of them may change."""
+    early = argparse.ArgumentParser(add_help=False)
+    early.add_argument("--preset", default="default")
+    early.add_argument("--steps", type=int)
+    options, _ = early.parse_known_args(args)
+    env_id = canonical_id(args[0]) if args and not args[0].startswith("-") else "prefrl/Hopper-v0"
+    config = preset_config(options.preset, env_id, find(env_id), labels=700, steps=options.steps, seed=0)
+    return TrainCommand(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
+
+
+def resume(
+    run: Folder,
+    /,
+    steps: int | None = None,
+    labels: int | None = None,
+) -> int:
+    """Goes on with a run that was stopped or killed, or extends one that has ended.
+
+    Args:
+        run: the run's folder.
+        steps: the new total of environment steps.
+        labels: the new total of comparisons.
+    """
+    from prefrl.runs import RunFolder
+
+    folder = RunFolder(run)
+    config = folder.config()
+    extended = dataclasses.replace(config, steps=steps or config.steps, labels=labels or config.labels)
+    if extended.steps < config.steps or extended.labels < config.labels:
+        raise ValueError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
+    if config.labels == 0 and extended.labels:
+        raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
+    if folder.summary_file.exists() and extended.steps == config.steps:
+        raise ValueError(f"{run} ended at {config.steps} steps; give more with --steps to extend it")
+    folder.write_config(extended)
+    return _run(extended, folder)
+
+
+def _run(config: RlhfConfig, run) -> int:  # type: ignore[no-untyped-def]
+    """Trains in the run's folder until its end or until Ctrl-C."""
+    from prefrl.agents.ppo import choose_device
+    from prefrl.algorithms.rlhf import train as train_loop
+    from prefrl.labelers.oracle import Oracle
+    from prefrl.progress import ProgressBar
+    from prefrl.report import write_report
+
+    device = choose_device(config.device)
+    what = f"{config.labels} comparisons" if config.labels else "the true reward"
+    print(f"{config.env_id}: {config.steps:,} steps from {what}, on {device}, in {run.path}", file=sys.stderr)
+    stop = StopOnSignal()
+    with ProgressBar(config) as bar, stop:
+        ended = train_loop(
+            config, run, Oracle(config.oracle, config.seed), device=device, on_row=bar, stopped=stop.asked
+        )
+    if not ended:
+        print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)
+        return 130
+    summary = run.summary()
+    print(
+        f"true return {summary['true_return_mean']:.1f} ± {summary['true_return_std']:.1f} "
+        f"(random policy {summary['random_return_mean']:.1f})\n"
+        f"report: {write_report(run.path, comparisons_of(run))}"
+    )
+    return 0
+
+
+def comparisons_of(run) -> list:  # type: ignore[no-untyped-def, type-arg]
+    """Every comparison in the run's store."""
+    from prefrl.store import PreferenceStore
+
+    with PreferenceStore.existing(run.store) as store:
+        return store.answered()
+
+
+class StopOnSignal:
+    """Ctrl-C or a polite kill asks to stop; a second Ctrl-C does not ask."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def asked(self) -> bool:
+        return self._asked
+
+    def __enter__(self) -> StopOnSignal:
+        self._before = {kind: signal.signal(kind, self._handle) for kind in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
+
+    def _handle(self, kind: int, _: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        print("\nsaving after this rollout; once more to leave at once", file=sys.stderr)
+
+
+def evaluate(run: Folder, /) -> int:
+    """Prints the summary of a run as JSON."""
+    from prefrl.runs import RunFolder
+
+    RunFolder(run).config()
+    print(json.dumps(RunFolder(run).summary(), indent=2))
+    return 0
+
+
+def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | None = None) -> int:
+    """Shows the agent of a run, in a window or as a video.
+
+    Args:
+        run: the run's folder.
+        video: a .webm or .mp4 file to write instead of opening a window.
+        seed: of the episode.
+        steps: at most so many steps of it.
+    """
+    from prefrl.playing import film, show
+    from prefrl.runs import RunFolder
+
+    folder = RunFolder(run)
+    if video is not None:
+        film(folder, video, seed, steps)
+        print(video)
+    else:
+        show(folder, seed, steps)
+    return 0
+
+
+def report(run: Folder, /) -> int:
+    """Draws the report of a run again."""
+    from prefrl.report import write_report
+    from prefrl.runs import RunFolder
+
+    folder = RunFolder(run)
+    folder.config()
+    print(write_report(run, comparisons_of(folder) if folder.store.exists() else ()))
+    return 0
+
+
+def envs() -> int:
+    """Lists the environment suite."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("environment", "horizon", "clip", "fps", "steps", "true reward", box=None, pad_edge=False)
+    for row in SUITE:
+        table.add_row(
+            row.id, f"{row.horizon:,}", f"{row.clip_steps}", f"{row.fps}", f"{row.training_steps:,}", row.true_reward
+        )
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width).print(table)
+    return 0
+
+
+def fit(
+    store: Folder,
+    /,
+    env: str,
+    out: Path,
+    horizon: int | None = None,
+    epochs: int = 200,
+    seed: int = 0,
+    device: str = "auto",
+) -> int:
+    """Learns a reward model from stored comparisons alone.
+
+    Args:
+        store: the file with the comparisons, preferences.sqlite3 in a run's folder.
+        env: the environment that they are about.
+        out: folder for the reward model.
+        horizon: steps per episode; needed for environments outside the suite.
+        epochs: passes over the comparisons.
+        seed: of the networks' weights and the order of training.
+        device: auto, cpu, cuda or mps.
+    """
+    from prefrl.algorithms.offline import fit_store
+
+    stats = fit_store(store, canonical_id(env), out, horizon=horizon, epochs=epochs, seed=seed, device=device)
+    print(json.dumps(stats, indent=2))
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "train": train,
+    "resume": resume,
+    "evaluate": evaluate,
+    "play": play,
+    "report": report,
+    "envs": envs,
+    "fit": fit,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; a mistake of the user's ends in one line and exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: prefrl COMMAND ...   (prefrl COMMAND --help says more)\n")
+        for name, command in COMMANDS.items():
+            print(f"  {name:<10}{(command.__doc__ or '').splitlines()[0]}")
+        return 0
+    name, *rest = arguments
+    try:
+        if name not in COMMANDS:
+            raise ValueError(unknown("command", name, COMMANDS))
+        command = COMMANDS[name]
+        return command(rest) if command is train else tyro.cli(command, prog=f"prefrl {name}", args=rest)
+    except ValueError as error:
+        if "PREFRL_TRACEBACK" in os.environ:
+            raise
+        print(f"prefrl {name}: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

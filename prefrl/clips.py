@@ -1,0 +1,95 @@
+"""Frames to videos: WebM for the browser, MP4 for everything else; and who draws the frames."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+Draw = Callable[[np.ndarray], np.ndarray]  # [T, S] render states -> [T, H, W, 3] uint8 frames
+
+DEFAULT_FPS = 30  # for environments that do not say how fast to show them
+
+_WEBM = ("webm", "libvpx-vp9", {"crf": "34", "b": "0", "deadline": "realtime", "cpu-used": "6"})
+_MP4 = ("mp4", "libx264", {"crf": "23", "preset": "veryfast", "movflags": "+faststart"})
+_FORMATS = {".webm": _WEBM, ".mp4": _MP4}
+_ITU601 = 6  # the matrix with which RGB becomes YUV below, said aloud so that no player has to guess
+
+
+def webm(frames: np.ndarray, fps: float) -> bytes:
+    """A VP9 video that every current browser plays.
+
+    Args:
+        frames: [T, H, W, 3] uint8, T at least 1.
+        fps: frames per second at which it plays.
+    """
+    buffer = io.BytesIO()
+    _encode(buffer, frames, fps, *_WEBM)
+    return buffer.getvalue()
+
+
+def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
+    """Writes [T, H, W, 3] uint8 frames as VP9 (.webm) or H.264 (.mp4), as the suffix says.
+
+    Raises:
+        ValueError: another suffix, or frames of another shape.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise ValueError(f"cannot write {path.name!r}: a video ends in .webm or .mp4")
+    container, codec, options = _FORMATS[path.suffix.lower()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    _encode(buffer, _even(frames) if codec == "libx264" else frames, fps, container, codec, options)
+    path.write_bytes(buffer.getvalue())
+
+
+@contextmanager
+def renderer(
+    env_id: str,
+    width: int,
+    height: int,
+    horizon: int | None = None,
+    on_end: Literal["absorb", "reset"] = "absorb",
+) -> Iterator[Draw]:
+    """Draws the render states of one environment, in pixels of `width` by `height`."""
+    from prefrl_envs.rendering import Renderer  # loads the simulators, and OpenGL with them
+
+    with Renderer(env_id, width, height, horizon=horizon, on_end=on_end) as open_renderer:
+        yield open_renderer.draw
+
+
+def shown_fps(env_id: str) -> float:
+    """Frames per second at which a clip of this environment is shown; one frame is one step."""
+    from prefrl_envs import suite
+
+    row = suite.find(env_id)
+    return float(row.fps if row is not None and row.fps else DEFAULT_FPS)
+
+
+def _encode(
+    file: io.BytesIO, frames: np.ndarray, fps: float, container: str, codec: str, options: dict[str, str]
+) -> None:
+    import av
+
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
+        raise ValueError(f"a video needs [T, H, W, 3] uint8 frames, got {frames.dtype} {list(frames.shape)}")
+    bitexact = {"fflags": "+bitexact"}  # the same frames are the same bytes: no random id, no version
+    with av.open(file, "w", format=container, container_options=bitexact) as output:
+        stream: Any = output.add_stream(codec, rate=Fraction(fps).limit_denominator(1000), options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.colorspace = _ITU601
+        for image in frames:
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
+        output.mux(stream.encode())  # what the encoder still holds back
+
+
+def _even(frames: np.ndarray) -> np.ndarray:
+    """H.264 refuses an odd width or height: the last row or column once more."""
+    height, width = frames.shape[1:3]
+    return np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,0 +1,180 @@
+"""Every setting of a run, with its default and its unit. Presets give per-environment values."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PpoConfig:
+    """The agent: Stable-Baselines3's PPO."""
+
+    num_envs: int = 8  # environments stepped side by side
+    n_steps: int = 256  # steps per environment and rollout
+    batch_size: int = 256  # steps per gradient step
+    n_epochs: int = 10  # passes over each rollout
+    learning_rate: float = 3e-4
+    gamma: float = 0.99  # discount per step
+    gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    ent_coef: float = 0.0  # weight of the entropy bonus
+    vf_coef: float = 0.5  # weight of the value loss
+    max_grad_norm: float = 0.5
+    net: tuple[int, ...] = (64, 64)  # hidden units of policy and value function, each
+    activation: Literal["tanh", "relu"] = "tanh"
+    log_std_init: float = 0.0  # log of the initial standard deviation of the actions
+    ortho_init: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardConfig:
+    """The reward model: an ensemble trained on comparisons."""
+
+    network: str = "auto"  # auto (cnn where there are images, else mlp), mlp, cnn, or module:function
+    members: int = 3  # predictors in the ensemble
+    hidden: tuple[int, ...] = (64, 64)  # hidden units of each predictor
+    reward_lr: float = 1e-3  # Adam's learning rate
+    fit_batch: int = 32  # comparisons per gradient step
+    initial_epochs: int = 100  # passes over the comparisons in the first fit
+    epochs: int = 3  # passes over the comparisons in each later fit
+    response_noise: float = 0.1  # share of answers taken to be given at random
+    l2: float = 1e-4  # initial weight of the sum of squared parameters, adapted per member
+    l2_low: float = 1.1  # held-out over training loss below which l2 shrinks
+    l2_high: float = 1.5  # held-out over training loss above which l2 grows
+    reward_std: float = 1.0  # standard deviation of the normalised reward; its mean is 0
+    label_window: int | None = None  # train on so many of the latest comparisons; None for all
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryConfig:
+    """What is asked, and when."""
+
+    clip_steps: int = 50  # steps per segment
+    initial_fraction: float = 0.25  # of the labels, asked about an untrained policy
+    initial_steps: int = 16_384  # steps of the untrained policy that they are asked about; they count as steps
+    schedule: Literal["hyperbolic", "constant", "all_at_start"] = "hyperbolic"
+    schedule_constant: float = 2e6  # steps after which the hyperbolic label rate has halved
+    round_steps: int = 16_384  # steps between two rounds of queries, each followed by a fit
+    selection: str = "disagreement"  # disagreement, uniform, entropy, k_center, or module:function
+    oversample: int = 10  # candidate pairs per pair asked
+    pool_steps: int = 65_536  # recent steps that are asked about, and over which the reward is normalised
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleConfig:
+    """How the synthetic labeler errs; the defaults never do. B-Pref, Lee et al. 2021, sec. 4.1."""
+
+    beta: float = math.inf  # rationality: P(left) = sigmoid(beta (R_left - R_right)); inf never errs
+    discount: float = 1.0  # weight of a step relative to the one after it; below 1 the oracle is myopic
+    mistake: float = 0.0  # probability of a flipped answer
+    skip_below: float = -math.inf  # a pair whose returns are both below this is skipped
+    tie_within: float = 0.0  # a difference in returns up to this is a tie
+
+    def __post_init__(self) -> None:
+        _require(self.beta >= 0, f"beta must not be negative, got {self.beta}; inf never errs")
+        _require(0 < self.discount <= 1, f"discount must be in (0, 1], got {self.discount}; 1 weighs all steps alike")
+        _require(0 <= self.mistake <= 1, f"mistake is a probability, got {self.mistake}")
+        _require(self.tie_within >= 0, f"tie_within must not be negative, got {self.tie_within}; 0 has no ties")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RlhfConfig:
+    """One run: an agent trained from comparisons, or on the true reward where labels is 0."""
+
+    env_id: str
+    labels: int  # comparisons to learn from; 0 trains on the true reward
+    steps: int  # environment steps, over all parallel environments
+    seed: int
+    preset: str = "default"
+    study: str = "runs"  # what the run belongs to; results/<study>/... holds committed ones
+    variant: str | None = None  # its name within the study; None for the preset's
+    horizon: int | None = None  # steps per episode; needed outside the suite
+    on_end: Literal["absorb", "reset"] = "absorb"  # how an episode that ends early goes on until the horizon
+    checkpoint_steps: int = 100_000  # steps between two checkpoints; environments start anew at each
+    eval_episodes: int = 20  # fresh episodes of the last policy behind the summary's return
+    device: str = "auto"  # auto, cpu, cuda or mps
+    threads: int = 2  # CPU threads of torch and of batched stepping
+    agent: PpoConfig = field(default_factory=PpoConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    query: QueryConfig = field(default_factory=QueryConfig)
+    oracle: OracleConfig = field(default_factory=OracleConfig)
+
+    def __post_init__(self) -> None:
+        _require(self.labels == 0 or self.labels >= 2, f"labels must be 0 (train on the true reward) or at least 2, got {self.labels}")
+        _require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
+        _require(self.threads >= 1, f"threads must be at least 1, got {self.threads}")
+        _require(self.eval_episodes >= 1, f"eval_episodes must be at least 1, got {self.eval_episodes}")
+        _require(0 <= self.query.initial_fraction <= 1, f"initial_fraction must be in [0, 1], got {self.query.initial_fraction}")
+        _require(self.query.clip_steps >= 1, f"clip_steps must be at least 1, got {self.query.clip_steps}")
+        _require(0 <= self.reward.response_noise < 1, f"response_noise must be in [0, 1), got {self.reward.response_noise}")
+        _require(self.reward.members >= 1, f"members must be at least 1, got {self.reward.members}")
+        _require(
+            self.steps > self.initial_steps,
+            f"{self.steps} steps are too few: {self.initial_steps} already go to the untrained policy; "
+            "raise --steps or lower --initial-steps",
+        )
+        _require(
+            not self.labels or self.agent.n_steps >= self.query.clip_steps,
+            f"clip_steps {self.query.clip_steps} is longer than the {self.agent.n_steps} steps that a rollout has of "
+            "each environment; raise --n-steps or lower --clip-steps",
+        )
+        rollout = self.agent.num_envs * self.agent.n_steps
+        _require(
+            rollout % self.agent.batch_size == 0,
+            f"batch_size {self.agent.batch_size} must divide a rollout of {rollout} steps "
+            f"({self.agent.num_envs} envs x {self.agent.n_steps} steps)",
+        )
+
+    @property
+    def initial_labels(self) -> int:
+        """Labels asked about the untrained policy, at least 2 where there are any."""
+        return min(self.labels, max(2, round(self.query.initial_fraction * self.labels))) if self.labels else 0
+
+    @property
+    def initial_steps(self) -> int:
+        """Steps of the untrained policy; a run on the true reward has none."""
+        return self.query.initial_steps if self.labels else 0
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
+
+
+def to_json(config: RlhfConfig) -> dict[str, Any]:
+    """Plain values, infinities as the strings "inf" and "-inf", which JSON has no number for."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+    return plain(dataclasses.asdict(config))
+
+
+def from_json(values: dict[str, Any]) -> RlhfConfig:
+    """The inverse of `to_json`.
+
+    Raises:
+        ValueError: a setting that is not known, or a value that does not fit.
+    """
+    groups = {"agent": PpoConfig, "reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig}
+    nested = {name: _build(group, values.get(name, {})) for name, group in groups.items()}
+    return _build(RlhfConfig, values | nested)
+
+
+def _build(kind: Any, values: dict[str, Any]) -> Any:
+    fields = {f.name: f.type for f in dataclasses.fields(kind)}
+    if strange := sorted(set(values) - set(fields)):
+        raise ValueError(f"unknown setting {strange[0]!r} in {kind.__name__}; known: {', '.join(fields)}")
+    return kind(**{name: _restore(fields[name], value) for name, value in values.items()})
+
+
+def _restore(kind: Any, value: Any) -> Any:
+    """JSON knows neither tuples nor infinities."""
+    if isinstance(value, list):
+        return tuple(value)
+    return float(value) if kind == "float" else value

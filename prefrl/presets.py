@@ -1,0 +1,113 @@
+"""Values per environment. A preset is a function from an environment to a whole configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prefrl_envs.suite import Entry
+
+from prefrl.config import PpoConfig, QueryConfig, RewardConfig, RlhfConfig
+from prefrl.names import look_up
+
+
+def preset_config(
+    preset: str, env_id: str, entry: Entry | None, *, labels: int, steps: int | None, seed: int
+) -> RlhfConfig:
+    """The configuration of `preset` for an environment.
+
+    Args:
+        preset: a name in PRESETS.
+        env_id: Gymnasium id.
+        entry: its row in the suite's table, None for other environments.
+        steps: environment steps; None for those of the suite's row.
+
+    Raises:
+        ValueError: unknown preset, or no steps given for an environment outside the suite.
+    """
+    if steps is None and entry is not None:
+        steps = entry.training_steps
+    if steps is None:
+        raise ValueError(f"{env_id} is not in the suite, so say for how long to train: --steps 1000000")
+    agent, reward = look_up("preset", preset, PRESETS)(env_id)
+    clip_steps = entry.clip_steps if entry else QueryConfig.clip_steps
+    query = QueryConfig(
+        clip_steps=clip_steps,
+        initial_steps=max(steps // 32, 2 * clip_steps * agent.num_envs),
+        round_steps=max(steps // 64, 1),
+    )
+    return RlhfConfig(
+        env_id=env_id, labels=labels, steps=steps, seed=seed, preset=preset,
+        agent=agent, reward=reward, query=query,
+    )  # fmt: skip
+
+
+Groups = tuple[PpoConfig, RewardConfig]
+
+
+def default(env_id: str) -> Groups:
+    """One preset for every MuJoCo task: only clip, horizon, steps and gamma differ."""
+    return PpoConfig(gamma=_GAMMA.get(env_id, 0.99)), RewardConfig()
+
+
+def paper2017(env_id: str) -> Groups:
+    """Christiano et al. 2017, appendix A.1, to the letter, with PPO for TRPO.
+
+    The paper says nothing of the epochs of a fit, of Adam, or of TRPO's batch; those are ours.
+    """
+    agent = PpoConfig(gamma=0.995, gae_lambda=0.97, ent_coef=0.001 if "Swimmer" in env_id else 0.01)
+    return agent, RewardConfig()
+
+
+def zoo(env_id: str) -> Groups:
+    """rl-baselines3-zoo's tuned PPO; the reference for what RL on the true reward can reach."""
+    return _ZOO.get(env_id.removeprefix("prefrl/"), _SB3), RewardConfig()
+
+
+PRESETS: dict[str, Callable[[str], Groups]] = {
+    "default": default,
+    "paper2017": paper2017,
+    "zoo": zoo,
+}
+
+# Short-horizon tasks need no long memory; Swimmer pays only for strokes that take hundreds of steps.
+_GAMMA = {"prefrl/Swimmer-v0": 0.9999, "prefrl/Reacher-v0": 0.9}
+
+
+_SB3 = PpoConfig(num_envs=1, n_steps=2048, batch_size=64)
+
+
+def _zoo_net(**values: float) -> PpoConfig:
+    """The zoo's wide network, and what goes with it."""
+    wide = {"net": (256, 256), "activation": "relu", "log_std_init": -2.0, "ortho_init": False}
+    return PpoConfig(num_envs=1, n_steps=512, **(wide | values))  # type: ignore[arg-type]
+
+
+# The zoo's batches of 64 and 512 for the pendulums are more than their rollouts hold: the whole rollout.
+_ZOO = {
+    "Hopper-v0": _zoo_net(
+        batch_size=32, gamma=0.999, learning_rate=9.80828e-5, ent_coef=0.00229519, clip_range=0.2,
+        n_epochs=5, gae_lambda=0.99, max_grad_norm=0.7, vf_coef=0.835671,
+    ),
+    "Walker2d-v0": _zoo_net(
+        batch_size=32, gamma=0.99, learning_rate=5.05041e-5, ent_coef=0.000585045, clip_range=0.1,
+        n_epochs=20, gae_lambda=0.95, max_grad_norm=1, vf_coef=0.871923,
+    ),
+    "HalfCheetah-v0": _zoo_net(
+        batch_size=64, gamma=0.98, learning_rate=2.0633e-5, ent_coef=0.000401762, clip_range=0.1,
+        n_epochs=20, gae_lambda=0.92, max_grad_norm=0.8, vf_coef=0.58096,
+    ),
+    "Reacher-v0": PpoConfig(
+        num_envs=1, n_steps=512, batch_size=32, gamma=0.9, learning_rate=1.04019e-4, ent_coef=7.5e-8,
+        clip_range=0.3, n_epochs=5, gae_lambda=1.0, max_grad_norm=0.9, vf_coef=0.950368,
+    ),
+    "InvertedPendulum-v0": PpoConfig(
+        num_envs=1, n_steps=32, batch_size=32, gamma=0.999, learning_rate=2.22425e-4, ent_coef=1.4e-7,
+        clip_range=0.4, n_epochs=5, gae_lambda=0.9, max_grad_norm=0.3, vf_coef=0.19816,
+    ),
+    "InvertedDoublePendulum-v0": PpoConfig(
+        num_envs=1, n_steps=128, batch_size=128, gamma=0.98, learning_rate=1.55454e-4, ent_coef=1e-6,
+        clip_range=0.4, n_epochs=10, gae_lambda=0.8, max_grad_norm=0.5, vf_coef=0.695929,
+    ),
+    "Swimmer-v0": PpoConfig(num_envs=1, n_steps=2048, batch_size=64, gamma=0.9999),
+    "Ant-v0": _SB3,
+}  # fmt: skip

@@ -1,0 +1,58 @@
+"""What a person sees of a run while it trains: a bar in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from prefrl.config import RlhfConfig
+from prefrl.runs import Row
+
+
+class ProgressBar:
+    """Returns, labels, accuracy and time left. Call it with every row of progress.csv."""
+
+    def __init__(self, config: RlhfConfig) -> None:
+        self._config, self._latest = config, Row()
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(),
+            TextColumn("left"), console=Console(file=sys.stderr), transient=False,
+        )  # fmt: skip
+        self._quiet = not self._bar.console.is_terminal
+        self._task = self._bar.add_task("training", total=config.steps)
+        self._next_line = 0.0
+
+    def __enter__(self) -> ProgressBar:
+        if not self._quiet:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def __call__(self, row: Row) -> None:
+        self._latest |= {name: value for name, value in row.items() if value is not None}
+        step = int(row["step"] or 0)
+        if not self._quiet:
+            self._bar.update(self._task, completed=step, description=self.text())
+        elif step >= self._next_line * self._config.steps or step >= self._config.steps:
+            print(f"{step:>10,} steps  {self.text()}", file=sys.stderr, flush=True)
+            self._next_line = step / self._config.steps + 0.05
+
+    def text(self) -> str:
+        """One line on how the run is doing."""
+        known, parts = self._latest, []
+        if "true_return" in known:
+            parts.append(f"true return {known['true_return']:.5g}")
+        if "learned_return" in known:
+            parts.append(f"learned {known['learned_return']:.4g}")
+        if self._config.labels:
+            parts.append(f"labels {known.get('labels', 0)}/{self._config.labels}")
+        if "heldout_accuracy" in known:
+            parts.append(f"accuracy {known['heldout_accuracy']:.0%}")
+        if known.get("seconds"):
+            parts.append(f"{known['step'] / known['seconds']:,.0f} steps/s")  # type: ignore[operator]
+        return " · ".join(parts)

@@ -1,0 +1,77 @@
+"""What a labeler is asked, and what it may answer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from prefrl.segments import Segment
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a labeler said of the segments of one query.
+
+    Attributes:
+        ranks: one number a segment, in the query's order, 0 for the best; equal numbers are a tie.
+            None: the segments cannot be compared; such an answer is no label and costs none.
+    """
+
+    ranks: tuple[int, ...] | None
+
+    @property
+    def comparable(self) -> bool:
+        return self.ranks is not None
+
+    @property
+    def prefer_left(self) -> float:
+        """Label of a pair: 1 if the first segment is preferred, 0 if the second, 0.5 for a tie.
+
+        Raises:
+            ValueError: the answer is not of a pair, or says that it cannot be compared.
+        """
+        if self.ranks is None or len(self.ranks) != 2:
+            raise ValueError(f"a preference needs the ranks of two segments, got {self.ranks}")
+        left, right = self.ranks
+        return 0.5 if left == right else float(left < right)
+
+
+LEFT = Answer((0, 1))
+RIGHT = Answer((1, 0))
+TIE = Answer((0, 0))
+INCOMPARABLE = Answer(None)
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """Segments to compare: two, later up to K.
+
+    Attributes:
+        segments: in the order in which they are shown.
+        step: environment steps the agent had done when the query was asked.
+        nonce: tells apart queries about the same segments at the same step.
+    """
+
+    segments: tuple[Segment, ...]
+    step: int
+    nonce: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.segments) < 2:
+            raise ValueError(f"a query compares at least 2 segments, got {len(self.segments)}")
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of the content: asking the same thing again, as a resumed run does, is the same query."""
+        parts = [segment.id for segment in self.segments] + [str(self.step), str(self.nonce)]
+        return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A query with its answer and who gave it."""
+
+    query: Query
+    answer: Answer
+    labeler: str

@@ -1,0 +1,84 @@
+"""The end of a report: what is needed to judge, repeat and go on with the run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefrl.report.folder import RunFolder
+from prefrl.report.text import escape, file_size, section, table
+
+FILES = {
+    "config.json": "every setting of the run",
+    "summary.json": "the result, the machine and the versions",
+    "progress.csv": "returns, labels and fits over steps: one row a round",
+    "diagnostics.safetensors": "predicted and true returns of fresh segments",
+    "episodes": "episodes before, midway and after training: states and rewards",
+    "preferences.sqlite3": "every query and its answer",
+    "checkpoints": "what resuming goes on from",
+    "agent.zip": "the agent, as Stable-Baselines3 saves it",
+    "policy.zip": "the policy, as Stable-Baselines3 saves it",
+    "reward.safetensors": "the reward model",
+    "tensorboard": "logs for TensorBoard",
+    "clips": "clips that labelers were shown",
+    "report.html": "this page",
+}
+
+
+def details(run: RunFolder) -> str:
+    """Commands, machine and versions, files, settings."""
+    about = _card("Machine and versions", table(_about(run.summary))) if run.summary else ""
+    files = _card("Files in the folder", table(_files(run.path)))
+    settings = ""
+    if run.config:
+        groups = "".join(f"<h4>{escape(name)}</h4>{table(rows)}" for name, rows in _settings(run.config))
+        opened = f'<div class="settings">{groups}</div>'
+        settings = f'<details class="card"><summary>All settings</summary>{opened}</details>'
+    columns = f'<div class="panels">{about}{files}</div>'
+    return section(
+        "Details", "", _card("Go on from here", _commands(run.path)), columns, settings, id="details"
+    )
+
+
+def _card(title: str, body: str) -> str:
+    return f'<div class="card"><h3>{escape(title)}</h3>{body}</div>'
+
+
+def _commands(path: Path) -> str:
+    """With the folder as seen from where the report was made, where it lies below it."""
+    folder = path.resolve()
+    here = Path.cwd().resolve()
+    shown = shlex.quote(str(folder.relative_to(here) if folder.is_relative_to(here) else path))
+    lines = (("play", "watch the agent"), ("resume", "train on, from the last checkpoint"))
+    rows = (
+        f"<dt><code>prefrl {command} {escape(shown)}</code></dt><dd>{what}</dd>" for command, what in lines
+    )
+    return f'<dl class="commands">{"".join(rows)}</dl>'
+
+
+def _about(summary: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    for name, key in (("git commit", "git_commit"), ("processor", "cpu"), ("threads", "threads")):
+        if summary.get(key):
+            yield name, summary[key]
+    yield from (summary.get("versions") or {}).items()
+
+
+def _files(path: Path) -> Iterator[tuple[str, str]]:
+    names = sorted(
+        {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} | {"report.html"}
+    )
+    for name in names:
+        entry = path / name
+        what = FILES.get(name, "")
+        size = file_size(entry.stat().st_size) if entry.is_file() and name != "report.html" else ""
+        yield name + "/" * entry.is_dir(), " · ".join(part for part in (what, size) if part)
+
+
+def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, object]]]]:
+    """The run's own settings first, then those of each part."""
+    yield "run", [(name, value) for name, value in config.items() if not isinstance(value, Mapping)]
+    for name, values in config.items():
+        if isinstance(values, Mapping):
+            yield name, list(values.items())

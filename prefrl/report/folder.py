@@ -1,0 +1,135 @@
+"""Reads what a run left in its folder; whatever is not there is empty."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+EPISODES = ("before", "midway", "after")
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One evaluated episode.
+
+    Attributes:
+        step: environment steps the agent had done, or None where it is not noted.
+        render_states: [T, S], or None where nothing draws it.
+        true_rewards: [T].
+        learned_rewards: [T], or None where nothing was learned.
+    """
+
+    step: int | None
+    render_states: np.ndarray | None
+    true_rewards: np.ndarray
+    learned_rewards: np.ndarray | None
+
+    @property
+    def true_return(self) -> float:
+        return float(self.true_rewards.sum(dtype=np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """What the report is made of.
+
+    Attributes:
+        config: the settings, as config.to_json writes them.
+        summary: the run's result.
+        progress: column name -> [N] values, nan where a cell is empty.
+        episodes: before, midway, after; in this order.
+        diagnostics: predicted_returns [P] and true_returns [P] of fresh segments.
+    """
+
+    path: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    progress: Mapping[str, np.ndarray] = field(default_factory=dict)
+    episodes: Mapping[str, Episode] = field(default_factory=dict)
+    diagnostics: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def env_id(self) -> str:
+        return str(self.summary.get("env_id") or self.config.get("env_id") or "unknown environment")
+
+    @property
+    def labels(self) -> int:
+        """Comparisons learned from; 0 for a run on the true reward."""
+        found = self.summary.get("labels", self.config.get("labels"))
+        return int(found) if isinstance(found, int | float) else 0
+
+    @property
+    def reward_model(self) -> Mapping[str, Any]:
+        return self.summary.get("reward_model") or {}
+
+    def column(self, name: str) -> np.ndarray:
+        """[N] a column of the progress, all nan if there is none of this name."""
+        rows = len(next(iter(self.progress.values()), ()))
+        return self.progress.get(name, np.full(rows, np.nan))
+
+
+def read_run(path: Path) -> RunFolder:
+    """Reads a run's folder, finished or not.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"no run at {path}; `prefrl train` makes one in its output folder")
+    episodes = {name: _episode(path / "episodes" / f"{name}.safetensors") for name in EPISODES}
+    return RunFolder(
+        path=path,
+        config=_json(path / "config.json"),
+        summary=_json(path / "summary.json"),
+        progress=_columns(path / "progress.csv"),
+        episodes={name: episode for name, episode in episodes.items() if episode is not None},
+        diagnostics=_arrays(path / "diagnostics.safetensors")[0],
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _columns(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    return {name: np.array([_number(row[name]) for row in rows]) for name in reader.fieldnames or ()}
+
+
+def _number(cell: str | None) -> float:
+    """A cell of a run that was killed while writing may hold half a number."""
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays and metadata of a safetensors file."""
+    if not path.exists():
+        return {}, {}
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def _episode(path: Path) -> Episode | None:
+    arrays, metadata = _arrays(path)
+    if "true_rewards" not in arrays:
+        return None
+    return Episode(
+        step=int(metadata["step"]) if metadata.get("step", "").isdigit() else None,
+        render_states=arrays.get("render_states"),
+        true_rewards=arrays["true_rewards"],
+        learned_rewards=arrays.get("learned_rewards"),
+    )

@@ -1,0 +1,156 @@
+"""An ensemble of reward networks, evaluated and trained in one batched computation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from prefrl.config import RewardConfig
+from prefrl.moments import RunningMoments
+from prefrl.rewards.inputs import Inputs
+from prefrl.rewards.networks import find_network
+from prefrl.segments import Observations
+
+WEIGHTS, DESCRIPTION = "reward_model.safetensors", "reward_model.json"
+
+
+class Ensemble:
+    """M reward networks whose parameters are stacked along a first axis, so that no loop runs over members.
+
+    The learned reward is the mean over the members of each one's prediction, standardised on its own
+    (Christiano et al. 2017, sec. 2.2.3). Vector observations are standardised by what was shown to
+    `see`; the networks' own outputs, not the standardised ones, are what comparisons are trained on.
+
+    Attributes:
+        parameters: name -> [M, ...] leaf tensors.
+        l2: [M] weight of each member's sum of squared parameters, adapted by `fit`.
+        output_mean: [M] mean of each member's predictions, set by `standardise`.
+        output_std: [M].
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        config: RewardConfig,
+        seed: int,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.inputs, self.config, self.device = Inputs(observation_space, action_space), config, torch.device(device)
+        make = find_network(config.network, self.inputs.shapes)
+        with torch.random.fork_rng(devices=[]):  # layers draw their weights from torch's global generator
+            torch.manual_seed(seed)
+            networks = [make(self.inputs.shapes, config.hidden) for _ in range(config.members)]
+        parameters, self._buffers = stack_module_state(networks)  # type: ignore[arg-type]
+        self._skeleton = networks[0].to("meta")
+        self.parameters: dict[str, Tensor] = {
+            name: value.detach().to(self.device).requires_grad_() for name, value in parameters.items()
+        }
+        self._buffers = {name: value.to(self.device) for name, value in self._buffers.items()}
+        self._moments = {
+            name: RunningMoments((size,)).to(self.device) for name, size in self.inputs.shapes.vectors.items()
+        }
+        self.l2 = torch.full((config.members,), config.l2, device=self.device)
+        self.output_mean = torch.zeros(config.members, device=self.device)
+        self.output_std = torch.ones(config.members, device=self.device)
+
+    def __call__(self, obs: Observations, actions: np.ndarray) -> np.ndarray:
+        """The learned reward of B steps: obs [B, ...], actions [B, ...] -> [B] float32."""
+        return self.normalised(obs, actions).mean(0).cpu().numpy()
+
+    @torch.no_grad()
+    def normalised(self, obs: Observations, actions: np.ndarray) -> Tensor:
+        """[M, B] each member's prediction at mean 0 and the configured standard deviation."""
+        raw = self.raw(*self.encode(obs, actions))
+        return (raw - self.output_mean[:, None]) * (self.config.reward_std / self.output_std[:, None])
+
+    def encode(self, obs: Observations, actions: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
+        """Raw observations and actions [B, ...] as the float tensors that `raw` takes."""
+        return self.inputs.observations(obs, self.device), self.inputs.actions(actions, self.device)
+
+    def raw(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
+        """[M, B] what the networks themselves put out, with gradients."""
+        scaled = {name: self._moments[name](rows) if name in self._moments else rows for name, rows in obs.items()}
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+            return functional_call(self._skeleton, (parameters, buffers), (scaled, actions))
+
+        return vmap(one, randomness="different")(self.parameters, self._buffers)
+
+    def see(self, obs: Observations) -> None:
+        """Takes observations [B, ...] into the statistics by which inputs are standardised."""
+        for name, rows in self.inputs.observations(obs, self.device).items():
+            if name in self._moments:
+                self._moments[name].update(rows)
+
+    @torch.no_grad()
+    def standardise(self, obs: Observations, actions: np.ndarray) -> None:
+        """Makes each member's predictions on these steps [B, ...] have mean 0 and the configured std."""
+        raw = self.raw(*self.encode(obs, actions))
+        self.output_mean, self.output_std = raw.mean(1), raw.std(1).clamp_min(1e-6)
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the model consists of, by name."""
+        moments = {
+            f"moments.{name}.{key}": value
+            for name, module in self._moments.items()
+            for key, value in module.state_dict().items()
+        }
+        own = {"l2": self.l2, "output_mean": self.output_mean, "output_std": self.output_std}
+        networks = {f"parameters.{name}": value.detach() for name, value in self.parameters.items()}
+        return own | moments | networks | {f"buffers.{name}": value for name, value in self._buffers.items()}
+
+    @torch.no_grad()
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `state`, in place."""
+        for name, value in self.state().items():
+            value.copy_(state[name])
+
+    def save(self, folder: Path, versions: dict[str, str]) -> None:
+        """Writes weights and description into `folder`; `versions` are recorded beside them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous().cpu() for name, value in self.state().items()}, folder / WEIGHTS)
+        description = {"spaces": self.inputs.signature(), "config": vars(self.config), "versions": versions}
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2))
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        device: str | torch.device = "cpu",
+    ) -> Ensemble:
+        """A saved ensemble, for the spaces it is to be used with.
+
+        Raises:
+            ValueError: no reward model there, a damaged one, or one made for other spaces.
+        """
+        folder = Path(folder)
+        description, state = _read(folder)
+        values = {name: tuple(v) if isinstance(v, list) else v for name, v in description["config"].items()}
+        ensemble = cls(observation_space, action_space, RewardConfig(**values), seed=0, device=device)
+        made_for, given = description["spaces"], ensemble.inputs.signature()
+        for kind in ("observation", "action"):
+            if made_for[kind] != given[kind]:
+                raise ValueError(f"{folder} was made for {kind}s {made_for[kind]}, but here they are {given[kind]}")
+        ensemble.load_state(state)
+        return ensemble
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not (folder / DESCRIPTION).exists():
+        raise ValueError(f"no reward model in {folder}: {DESCRIPTION} is missing")
+    try:
+        return json.loads((folder / DESCRIPTION).read_text()), load_file(folder / WEIGHTS)
+    except (json.JSONDecodeError, SafetensorError, OSError) as error:
+        raise ValueError(f"the reward model in {folder} is damaged: {error}") from error

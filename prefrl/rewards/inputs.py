@@ -1,0 +1,131 @@
+"""What a reward network sees: observations and actions of any supported space as float tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from torch import Tensor
+
+from prefrl.segments import Observations
+
+
+@dataclass(frozen=True)
+class InputShapes:
+    """Shapes of one step as networks see it.
+
+    Attributes:
+        vectors: name -> number of features of each vector observation.
+        images: name -> (channels, height, width) of each image observation.
+        action: number of features of the action.
+    """
+
+    vectors: dict[str, int]
+    images: dict[str, tuple[int, int, int]]
+    action: int
+
+
+class Inputs:
+    """Turns raw observations and actions into tensors: images to [0, 1], discrete actions to one-hot.
+
+    Supported: Box, Discrete, MultiDiscrete and MultiBinary actions; Box (vector or image), Discrete and
+    Dict observations.
+    """
+
+    def __init__(self, observation_space: spaces.Space, action_space: spaces.Space) -> None:
+        """Raises ValueError for a space that is not supported, by its name."""
+        self.observation_space, self.action_space = observation_space, action_space
+        named = _named_spaces(observation_space)
+        self._images = {name: _channels_first(space) for name, space in named.items() if _is_image(space)}
+        self.shapes = InputShapes(
+            vectors={name: _vector_size(name, space) for name, space in named.items() if name not in self._images},
+            images={name: shape for name, (shape, _) in self._images.items()},
+            action=_action_size(action_space),
+        )
+
+    def signature(self) -> dict[str, str]:
+        """Both spaces in words: a reward model fits only spaces of the same signature."""
+        return {"observation": _describe(self.observation_space), "action": _describe(self.action_space)}
+
+    def observations(self, obs: Observations, device: torch.device) -> dict[str, Tensor]:
+        """Name -> [B, features] or [B, channels, height, width], float32."""
+        arrays = obs if isinstance(obs, dict) else {"obs": obs}
+        return {name: self._observation(name, torch.as_tensor(array, device=device)) for name, array in arrays.items()}
+
+    def _observation(self, name: str, rows: Tensor) -> Tensor:
+        space = _named_spaces(self.observation_space)[name]
+        if isinstance(space, spaces.Discrete):
+            return F.one_hot(rows.long().reshape(-1) - int(space.start), int(space.n)).float()
+        if name not in self._images:
+            return rows.reshape(len(rows), -1).float()
+        _, transposed = self._images[name]
+        image = rows.permute(0, 3, 1, 2) if transposed else rows
+        return image.float() / 255.0
+
+    def actions(self, actions: np.ndarray, device: torch.device) -> Tensor:
+        """[B, features] float32."""
+        rows, space = torch.as_tensor(actions, device=device), self.action_space
+        if isinstance(space, spaces.Discrete):
+            return F.one_hot(rows.reshape(-1).long() - int(space.start), int(space.n)).float()
+        if isinstance(space, spaces.MultiDiscrete):
+            columns = rows.reshape(len(rows), -1).long()
+            sizes = [int(n) for n in space.nvec.reshape(-1)]
+            return torch.cat([F.one_hot(columns[:, i], n) for i, n in enumerate(sizes)], dim=1).float()
+        return rows.reshape(len(rows), -1).float()
+
+
+def _named_spaces(space: spaces.Space) -> dict[str, spaces.Space]:
+    return dict(space.spaces) if isinstance(space, spaces.Dict) else {"obs": space}
+
+
+def _is_image(space: spaces.Space) -> bool:
+    return isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
+
+
+def _channels_first(space: spaces.Space) -> tuple[tuple[int, int, int], bool]:
+    """The shape as (channels, height, width), and whether the axes have to be swapped for it."""
+    assert space.shape is not None
+    a, b, c = space.shape
+    channels_last = c < a
+    return ((c, a, b), True) if channels_last else ((a, b, c), False)
+
+
+def _vector_size(name: str, space: spaces.Space) -> int:
+    if isinstance(space, spaces.Box):
+        return int(np.prod(space.shape))
+    if isinstance(space, spaces.Discrete):
+        return int(space.n)
+    raise ValueError(
+        f"a reward model cannot read the {type(space).__name__} observation {name!r}; "
+        "supported: Box, Discrete, and Dict of these"
+    )
+
+
+def _action_size(space: spaces.Space) -> int:
+    if isinstance(space, spaces.Box):
+        return int(np.prod(space.shape))
+    if isinstance(space, spaces.Discrete):
+        return int(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return int(space.nvec.sum())
+    if isinstance(space, spaces.MultiBinary):
+        return int(np.prod(space.shape))
+    raise ValueError(
+        f"a reward model cannot read {type(space).__name__} actions; "
+        "supported: Box, Discrete, MultiDiscrete, MultiBinary"
+    )
+
+
+def _describe(space: Any) -> str:
+    """A space in words, without its bounds: those do not change what a network reads."""
+    if isinstance(space, spaces.Dict):
+        return "Dict(" + ", ".join(f"{name}: {_describe(inner)}" for name, inner in space.spaces.items()) + ")"
+    if isinstance(space, spaces.Box):
+        return f"Box{space.shape} {space.dtype}"
+    if isinstance(space, spaces.MultiDiscrete):
+        return f"MultiDiscrete{space.nvec.tolist()}"
+    return f"{type(space).__name__}({space.n})"

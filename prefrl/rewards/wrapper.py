@@ -1,0 +1,64 @@
+"""The front door for people who have their own training code: a learned reward in place of the environment's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
+
+from prefrl.segments import Observations, map_arrays
+
+RewardFunction = Callable[[Observations, np.ndarray], np.ndarray]
+"""Observations [B, ...] before the actions [B, ...] -> rewards [B]. An Ensemble is one."""
+
+
+class LearnedReward(gym.Wrapper):
+    """Pays what `reward` says of (observation, action); the environment's own reward is in `info["true_reward"]`."""
+
+    def __init__(self, env: gym.Env, reward: RewardFunction) -> None:
+        super().__init__(env)
+        self._reward = reward
+
+    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        self._obs, info = self.env.reset(**kwargs)
+        return self._obs, info
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        obs, true_reward, terminated, truncated, info = self.env.step(action)
+        batch = map_arrays(self._obs, lambda array: np.asarray(array)[None])
+        learned = float(self._reward(batch, np.asarray(action)[None])[0])
+        self._obs = obs
+        return obs, learned, terminated, truncated, {"true_reward": float(true_reward)} | info
+
+
+class LearnedRewardVecEnv(VecEnvWrapper):
+    """The same for a Stable-Baselines3 VecEnv, one batched call a step."""
+
+    def __init__(self, venv: VecEnv, reward: RewardFunction) -> None:
+        super().__init__(venv)
+        self._reward = reward
+
+    def reset(self) -> Observations:
+        self._obs = _copy(self.venv.reset())
+        return self._obs  # type: ignore[return-value]
+
+    def step_async(self, actions: np.ndarray) -> None:
+        self._actions = np.array(actions)
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, true_rewards, dones, infos = self.venv.step_wait()
+        learned = self._reward(self._obs, self._actions)
+        self._obs = _copy(obs)
+        for info, true_reward in zip(infos, true_rewards, strict=True):
+            info.setdefault("true_reward", float(true_reward))
+        return obs, learned, dones, infos
+
+
+def _copy(obs: Any) -> Observations:
+    """Environments may write the next observation into the same array."""
+    return map_arrays(obs, np.array)

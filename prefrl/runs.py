@@ -1,0 +1,176 @@
+"""A run's folder: its configuration, rows, episodes and summary."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from prefrl.config import RlhfConfig, from_json, to_json
+
+COLUMNS = (
+    "step", "true_return", "learned_return", "labels", "train_loss", "heldout_loss", "train_accuracy",
+    "heldout_accuracy", "l2", "seconds",
+)  # fmt: skip
+"""Of progress.csv: environment steps, mean return of the episodes that ended, true and learned, labels so
+far, the reward model's losses in nats and accuracies as shares, mean L2 coefficient, seconds of training."""
+
+Row = dict[str, float | int | None]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where everything about one run lies."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def store(self) -> Path:
+        return self.path / "preferences.sqlite3"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def policy(self) -> Path:
+        return self.path / "policy.zip"
+
+    @property
+    def reward_model(self) -> Path:
+        return self.path / "reward_model"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def progress(self) -> Path:
+        return self.path / "progress.csv"
+
+    @property
+    def summary_file(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def diagnostics(self) -> Path:
+        return self.path / "diagnostics.safetensors"
+
+    def episode(self, name: str) -> Path:
+        return self.path / "episodes" / f"{name}.safetensors"
+
+    def create(self, config: RlhfConfig) -> None:
+        """A new run's folder.
+
+        Raises:
+            ValueError: the folder holds something already; nothing of it is touched.
+        """
+        if self.config_file.exists():
+            raise ValueError(
+                f"{self.path} already holds a run: `prefrl resume {self.path}` goes on with it, "
+                "or choose another folder with --out"
+            )
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ValueError(f"{self.path} is not an empty folder; choose another one with --out")
+        (self.path / "episodes").mkdir(parents=True)
+        self.write_config(config)
+
+    def write_config(self, config: RlhfConfig) -> None:
+        write_json(self.config_file, to_json(config))
+
+    def config(self) -> RlhfConfig:
+        """The configuration of the run.
+
+        Raises:
+            ValueError: no run here, or its configuration is damaged.
+        """
+        if not self.config_file.exists():
+            raise ValueError(f"no run at {self.path}: config.json is missing; `prefrl train` makes one")
+        try:
+            return from_json(json.loads(self.config_file.read_text(encoding="utf-8")))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ValueError(f"{self.config_file} is damaged: {error}") from error
+
+    def append(self, row: Row) -> None:
+        """One more row of progress.csv."""
+        new = not self.progress.exists()
+        with self.progress.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerow({name: _short(row.get(name)) for name in COLUMNS})
+
+    def forget_rows_after(self, step: int) -> None:
+        """Drops the rows past `step`, which a resumed run writes again."""
+        if not self.progress.exists():
+            return
+        lines = self.progress.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines[1:] if line.count(",") == len(COLUMNS) - 1 and int(line.split(",")[0]) <= step]
+        self.progress.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
+
+    def summary(self) -> dict[str, Any]:
+        """What `prefrl evaluate` prints.
+
+        Raises:
+            ValueError: the run has not ended.
+        """
+        if not self.summary_file.exists():
+            raise ValueError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
+        return json.loads(self.summary_file.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Complete or not at all."""
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _short(value: float | int | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of every package that a result depends on."""
+    names = ("prefrl", "gymnasium", "mujoco", "ale-py", "stable-baselines3", "torch", "numpy")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def cpu_name() -> str:
+    """The processor, with the flags that decide how fast networks train on it."""
+    model, flags = platform.processor() or platform.machine(), ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        facts = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
+        facts = {key.strip(): value.strip() for key, value in facts.items()}
+        model = facts.get("model name", model)
+        wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+        flags = " ".join(flag for flag in wanted if flag in facts.get("flags", "").split())
+    return f"{model}, {os.cpu_count()} cores{', ' + flags if flags else ''}"
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that prefrl runs from, or None outside one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,87 @@
+"""Segments: k consecutive steps of one episode, named by the hash of their content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+Observations = np.ndarray | dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """T consecutive steps of one episode.
+
+    Attributes:
+        env_id: Gymnasium id, e.g. "prefrl/Hopper-v0".
+        obs: [T, *obs_shape] the observation before each action; for a Dict space a dict of such arrays.
+        actions: [T, *action_shape] as the environment got them.
+        true_rewards: [T] the environment's own reward; for oracles and metrics, never for learning.
+        render_states: [T, S] what it takes to draw each observation, or None where nothing draws it.
+    """
+
+    env_id: str
+    obs: Observations
+    actions: np.ndarray
+    true_rewards: np.ndarray
+    render_states: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.true_rewards)
+
+    @property
+    def true_return(self) -> float:
+        """Sum of the true rewards, undiscounted."""
+        return float(self.true_rewards.sum(dtype=np.float64))
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of the content: the same steps have the same id on every machine.
+
+        Python's own hash() of bytes differs between processes, so it cannot name a file.
+        """
+        digest = hashlib.blake2b(self.env_id.encode(), digest_size=16)
+        for name, array in self.arrays().items():
+            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array by name, in a fixed order: `obs` or `obs.<key>`, actions, true_rewards, render_states."""
+        named = (
+            {f"obs.{key}": value for key, value in sorted(self.obs.items())}
+            if isinstance(self.obs, dict)
+            else {"obs": self.obs}
+        )
+        named |= {"actions": self.actions, "true_rewards": self.true_rewards}
+        return named if self.render_states is None else named | {"render_states": self.render_states}
+
+    @classmethod
+    def from_arrays(cls, env_id: str, arrays: dict[str, np.ndarray]) -> Segment:
+        """The inverse of `arrays`."""
+        prefix = "obs."
+        keyed = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+        return cls(
+            env_id=env_id,
+            obs=keyed or arrays["obs"],
+            actions=arrays["actions"],
+            true_rewards=arrays["true_rewards"],
+            render_states=arrays.get("render_states"),
+        )
+
+
+def map_arrays(obs: Observations, change: Callable[[np.ndarray], np.ndarray]) -> Observations:
+    """`change` applied to the array, or to each array of a Dict observation."""
+    return {key: change(value) for key, value in obs.items()} if isinstance(obs, dict) else change(obs)
+
+
+def stack_observations(observations: list[Observations]) -> Observations:
+    """T observations (or N blocks of them) as one array, or as a dict of arrays, with a new first axis."""
+    first = observations[0]
+    if isinstance(first, dict):
+        return {key: np.stack([obs[key] for obs in observations]) for key in first}  # type: ignore[call-overload]
+    return np.stack(observations)  # type: ignore[arg-type]

@@ -1,0 +1,5 @@
+"""Where trainer and labelers meet: queries, answers, and the segments they are about."""
+
+from prefrl.store.preferences import Counts, PreferenceStore
+
+__all__ = ["Counts", "PreferenceStore"]

@@ -1,0 +1,73 @@
+"""What it takes to test against synthetic preferences: `pytest_plugins = ["prefrl.testing"]` in a conftest.py.
+
+The fixtures are of random steps whose true reward is the first number of the observation, so that a reward
+model has something to find. The functions behind them make more of the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prefrl.config import OracleConfig
+from prefrl.labelers.base import work
+from prefrl.labelers.oracle import Oracle
+from prefrl.queries import Comparison, Query
+from prefrl.segments import Segment
+from prefrl.store import PreferenceStore
+
+
+def random_segments(number: int, rng: np.random.Generator, *, length: int = 10, env_id: str = "test/Random-v0") -> list[Segment]:
+    """Segments of `length` steps, observations [T, 4] and actions [T, 2] normal, true reward = observation[0]."""
+    segments = []
+    for _ in range(number):
+        obs = rng.normal(size=(length, 4)).astype(np.float32)
+        actions = rng.normal(size=(length, 2)).astype(np.float32)
+        segments.append(Segment(env_id, obs, actions, obs[:, 0].copy(), obs[:, :2].copy()))
+    return segments
+
+
+def random_queries(number: int, rng: np.random.Generator, *, length: int = 10) -> list[Query]:
+    """Pairs of random segments, query i asked at step i."""
+    segments = random_segments(2 * number, rng, length=length)
+    return [Query((left, right), step) for step, (left, right) in enumerate(zip(segments[::2], segments[1::2], strict=True))]
+
+
+def answered_by(oracle: Oracle, queries: list[Query]) -> list[Comparison]:
+    """What the oracle says of each query, without a store."""
+    return [Comparison(query, oracle.label(query), oracle.name) for query in queries]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def segments(rng: np.random.Generator) -> list[Segment]:
+    """20 random segments of 10 steps."""
+    return random_segments(20, rng)
+
+
+@pytest.fixture
+def oracle() -> Oracle:
+    """A labeler that never errs."""
+    return Oracle(OracleConfig(), seed=0)
+
+
+@pytest.fixture
+def comparisons(rng: np.random.Generator, oracle: Oracle) -> list[Comparison]:
+    """100 comparisons of random segments."""
+    return answered_by(oracle, random_queries(100, rng))
+
+
+@pytest.fixture
+def tiny_store(tmp_path: Path, rng: np.random.Generator, oracle: Oracle) -> Iterator[PreferenceStore]:
+    """A store in which 10 queries were asked and answered."""
+    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
+        store.ask(random_queries(10, rng))
+        work(store, oracle)
+        yield store

@@ -1,0 +1,131 @@
+"""The suite's environments as an SB3 VecEnv whose reward is the true reward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from prefrl_envs.rendering import drawing_of
+from prefrl_envs.suite import canonical_id, find
+from prefrl_envs.wrappers import OnEnd, RenderState, make_env
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+
+def make_vec_env(
+    env_id: str,
+    num_envs: int,
+    seed: int,
+    *,
+    horizon: int | None = None,
+    on_end: OnEnd = "absorb",
+    threads: int = 1,
+) -> VecEnv:
+    """N copies of an environment; copy i is seeded with seed + i.
+
+    The reward is the true reward, also of a behaviour that hides it, and infos[i]["true_reward"]
+    says it again. `render_states()` gives [N, S]: what it takes to draw the current observations, or None.
+
+    Args:
+        env_id: of the suite, or any other that Gymnasium knows.
+        num_envs: N.
+        seed: takes effect at the next reset.
+        horizon: steps of an episode; None for the suite's own.
+        on_end: see `prefrl_envs.wrappers.FixedHorizon`.
+        threads: that step MuJoCo tasks of the suite; the others are stepped one by one.
+
+    Raises:
+        ValueError: unknown id, or no horizon for an environment outside the suite.
+    """
+    env_id = canonical_id(env_id)
+    row = find(env_id)
+    if row is not None and "mujoco" in row.tags:
+        venv: VecEnv = BatchVecEnv(env_id, num_envs, threads, horizon)
+    else:
+        venv = TrueRewardVecEnv([lambda: _drawable(env_id, horizon, on_end)] * num_envs)
+    venv.seed(seed)
+    return venv
+
+
+class BatchVecEnv(VecEnv):
+    """A MuJoCo task of the suite, stepped by `prefrl_envs.vector.MujocoBatch`."""
+
+    def __init__(self, env_id: str, num_envs: int, threads: int = 1, horizon: int | None = None) -> None:
+        from prefrl_envs.vector import MujocoBatch
+
+        self._batch = MujocoBatch(env_id, num_envs, threads, horizon)
+        super().__init__(num_envs, self._batch.observation_space, self._batch.action_space)
+
+    def reset(self) -> np.ndarray:
+        obs = self._batch.reset(self._seeds)
+        self._reset_seeds()
+        self._reset_options()
+        return obs
+
+    def step_async(self, actions: np.ndarray) -> None:
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, true_rewards, truncated = self._batch.step(self._actions)
+        infos: list[dict[str, Any]] = [
+            {"true_reward": reward, "TimeLimit.truncated": ended}
+            for reward, ended in zip(true_rewards.tolist(), truncated.tolist(), strict=True)
+        ]
+        if self._batch.terminal_observations is not None:
+            for info, terminal in zip(infos, self._batch.terminal_observations, strict=True):
+                info["terminal_observation"] = terminal
+        return obs, true_rewards.astype(np.float32), truncated, infos
+
+    def render_states(self) -> np.ndarray:
+        """[N, S] float32: what it takes to draw the current observations."""
+        return self._batch.render_states()
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        return [getattr(self._batch.env(i), attr_name) for i in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        for i in self._get_indices(indices):
+            setattr(self._batch.env(i), attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Calls a method of the v5 environment in each copy's state; what it changes does not come back."""
+        envs = [self._batch.env(i) for i in self._get_indices(indices)]
+        return [getattr(env, method_name)(*method_args, **method_kwargs) for env in envs]
+
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
+        return [False for _ in self._get_indices(indices)]
+
+    def get_images(self) -> Sequence[np.ndarray | None]:
+        return [None] * self.num_envs
+
+    def close(self) -> None:
+        self._batch.close()
+
+
+class TrueRewardVecEnv(DummyVecEnv):
+    """Steps environments one by one; the reward is info["true_reward"] where an environment says it."""
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, rewards, dones, infos = super().step_wait()
+        for i, info in enumerate(infos):
+            rewards[i] = info.setdefault("true_reward", float(rewards[i]))
+        return obs, rewards, dones, infos
+
+    def render_states(self) -> np.ndarray | None:
+        """[N, S], or frames [N, H, W, 3]: what it takes to draw the current observations, or None."""
+        states = [env.render_state() for env in self.envs]  # type: ignore[attr-defined]
+        return None if any(state is None for state in states) else np.stack(states)
+
+
+def _drawable(env_id: str, horizon: int | None, on_end: OnEnd) -> gym.Env:
+    """With frames switched on where nothing smaller than a frame tells what an observation looks like."""
+    env = make_env(env_id, horizon, on_end)
+    env.reset()
+    if drawing_of(env) is None and "rgb_array" in env.metadata.get("render_modes", ()):
+        env.close()
+        env = make_env(env_id, horizon, on_end, render_mode="rgb_array")
+    return RenderState(env)

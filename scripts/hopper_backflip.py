@@ -1,0 +1,11 @@
+"""Reproduces the backflip of sec. 3.2 in Christiano et al. 2017, answered by the authors' hand-written reward.
+
+Paper: 900 queries to a person. Options: `prefrl train HopperBackflip --help`.
+"""
+
+import sys
+
+from prefrl.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", "HopperBackflip", "--labels", "900", *sys.argv[1:]]))

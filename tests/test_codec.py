@@ -1,0 +1,89 @@
+import zlib
+
+import numpy as np
+import pytest
+
+from prefrl.segments import Segment
+from prefrl.store.codec import decode, encode
+
+T = 5
+rng = np.random.default_rng(0)
+
+
+def segment(obs, actions=None, render_states=None):
+    actions = np.zeros((T, 1), np.float32) if actions is None else actions
+    return Segment("toy", obs, actions, rng.normal(size=T).astype(np.float32), render_states)
+
+
+def smooth(steps=60):
+    """Like a body in motion: observations and render states share their numbers."""
+    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    motion = np.sin(t * np.arange(1, 12, dtype=np.float32))
+    return Segment("toy", motion, motion[:, :3], motion[:, 0], motion[:, :6])
+
+
+@pytest.mark.parametrize("each", [
+    segment(rng.normal(size=(T, 3)).astype(np.float32), render_states=rng.normal(size=(T, 4))),
+    segment(rng.integers(0, 255, (T, 4, 8, 8), np.uint8), actions=rng.integers(0, 6, T)),
+    segment({"image": rng.integers(0, 255, (T, 8, 8, 3), np.uint8), "speed": rng.normal(size=T)}),
+    segment(rng.integers(0, 9, T)),  # a Discrete space
+    segment(np.array([True, False] * 5).reshape(T, 2)),
+    segment(rng.normal(size=(T, 2)).astype(np.float16)),
+    segment(rng.normal(size=(T, 2)).astype(">f8")),
+    segment(np.array([[0.0, -0.0, np.inf, -np.inf, np.nan]] * T)),
+    segment(np.zeros((T, 0))),
+    segment(rng.normal(size=(2 * T, 6))[::2, ::3]),
+])  # fmt: skip
+def test_a_segment_survives_exactly(each):
+    again = decode(each.id, each.env_id, encode(each))
+    assert again.id == each.id
+    for (name, before), (name_again, after) in zip(
+        each.arrays().items(), again.arrays().items(), strict=True
+    ):
+        assert name == name_again
+        assert before.dtype == after.dtype
+        assert before.shape == after.shape
+        assert before.tobytes() == after.tobytes()
+
+
+def test_what_was_read_cannot_be_changed():
+    each = smooth()
+    with pytest.raises(ValueError, match="read-only"):
+        decode(each.id, each.env_id, encode(each)).obs[0] = 1
+
+
+def test_smooth_motion_shrinks_to_less_than_half():
+    each = smooth()
+    raw = sum(array.nbytes for array in each.arrays().values())
+    assert len(encode(each)) < 0.5 * raw
+
+
+def test_random_numbers_hardly_grow():
+    noise = rng.integers(0, 256, (60, 84), np.uint8)
+    each = Segment("toy", noise, noise[:, :1], noise[:, 0])
+    assert len(encode(each)) < 60 * 86 + 200
+
+
+def test_python_objects_are_refused():
+    with pytest.raises(ValueError, match="cannot store obs of a segment: it holds Python objects"):
+        encode(segment(np.array([{}] * T)))
+
+
+GOOD = smooth()
+BLOB = encode(GOOD)
+
+
+@pytest.mark.parametrize("blob", [
+    b"",
+    BLOB[:100],
+    BLOB[:100] + bytes([BLOB[100] ^ 1]) + BLOB[101:],
+    zlib.compress(b"no header"),
+    zlib.compress(b'{"obs": ["<f4", [60, 11]]}\n'),
+    zlib.compress(b'{"obs": 7}\n'),
+    zlib.compress(b"[]\n"),
+    zlib.compress(zlib.decompress(BLOB)[:-1]),
+    zlib.compress(zlib.decompress(BLOB)[:-1] + b"\0"),
+])  # fmt: skip
+def test_a_damaged_blob_is_named(blob):
+    with pytest.raises(ValueError, match=f"^segment {GOOD.id} is damaged"):
+        decode(GOOD.id, GOOD.env_id, blob)

@@ -1,0 +1,71 @@
+import dataclasses
+import json
+import math
+
+import pytest
+
+from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig, from_json, to_json
+
+
+def config(**values):
+    return RlhfConfig(**({"env_id": "x", "labels": 100, "steps": 100_000, "seed": 0} | values))
+
+
+def test_survives_json_with_tuples_and_infinities():
+    before = config(
+        agent=PpoConfig(net=(32,)), reward=RewardConfig(hidden=(8, 8)), oracle=OracleConfig(beta=2.0, skip_below=-math.inf)
+    )
+    assert from_json(json.loads(json.dumps(to_json(before)))) == before
+
+
+def test_a_setting_nobody_knows_is_named():
+    values = to_json(config())
+    values["agent"]["gama"] = 1
+    with pytest.raises(ValueError, match="unknown setting 'gama' in PpoConfig"):
+        from_json(values)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"labels": 1}, "labels must be 0 .* or at least 2, got 1"),
+        ({"labels": -5}, "labels must be 0 .* or at least 2, got -5"),
+        ({"seed": -1}, "seed must not be negative, got -1"),
+        ({"steps": 1000}, "1000 steps are too few"),
+        ({"query": QueryConfig(clip_steps=0)}, "clip_steps must be at least 1"),
+        ({"query": QueryConfig(clip_steps=300)}, "clip_steps 300 is longer than the 256 steps"),
+        ({"query": QueryConfig(initial_fraction=1.5)}, "initial_fraction must be in"),
+        ({"reward": RewardConfig(response_noise=1.0)}, "response_noise must be in"),
+        ({"reward": RewardConfig(members=0)}, "members must be at least 1"),
+        ({"agent": PpoConfig(batch_size=100)}, "batch_size 100 must divide a rollout of 2048 steps"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(values, message):
+    with pytest.raises(ValueError, match=message) as error:
+        config(**values)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("values", [{"beta": -1}, {"discount": 0}, {"mistake": 2}, {"tie_within": -1}])
+def test_an_oracle_that_cannot_be_is_refused(values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        OracleConfig(**values)
+
+
+def test_a_run_on_the_true_reward_has_no_untrained_steps_or_labels():
+    assert config(labels=0).initial_steps == 0
+    assert config(labels=0).initial_labels == 0
+    assert config(labels=100).initial_labels == 25
+
+
+def test_every_field_of_every_group_is_documented_by_a_comment_or_its_name():
+    from pathlib import Path
+
+    import prefrl.config
+
+    source = Path(prefrl.config.__file__).read_text().splitlines()
+    for group in (PpoConfig, RewardConfig, QueryConfig, OracleConfig):
+        for field in dataclasses.fields(group):
+            line = next(line for line in source if line.strip().startswith(f"{field.name}:"))
+            standard = ("learning_rate", "gae_lambda", "clip_range", "max_grad_norm", "ortho_init", "activation", "vf_coef")
+            assert "#" in line or field.name in standard

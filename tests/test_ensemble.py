@@ -1,0 +1,120 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from torch.func import functional_call
+
+from prefrl.config import RewardConfig
+from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, Ensemble
+
+OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
+DICT = spaces.Dict({"pose": OBS, "view": spaces.Box(0, 255, (16, 16, 1), np.uint8)})
+
+
+def ensemble(obs=OBS, act=ACT, seed=0, **config):
+    return Ensemble(obs, act, RewardConfig(**config), seed)
+
+
+def steps(number, rng, obs=OBS, act=ACT):
+    if isinstance(obs, spaces.Dict):
+        return {"pose": rng.normal(size=(number, 4)), "view": rng.integers(0, 255, (number, 16, 16, 1), np.uint8)}, rng.normal(
+            size=(number, 2)
+        )
+    return rng.normal(size=(number, 4)).astype(np.float32), rng.normal(size=(number, 2)).astype(np.float32)
+
+
+def test_the_batched_members_equal_a_loop_over_them(rng):
+    made = ensemble(members=3)
+    obs, actions = made.encode(*steps(20, rng))
+    batched = made.raw(obs, actions)
+    for member in range(3):
+        parameters = {name: value[member] for name, value in made.parameters.items()}
+        network = torch.nn.Module.to_empty(made._skeleton, device="cpu")
+        alone = functional_call(network, parameters, (obs, actions))
+        assert torch.allclose(batched[member], alone, atol=1e-6)
+
+
+def test_members_differ_and_the_seed_decides(rng):
+    batch = steps(5, rng)
+    first, same, other = ensemble(seed=1), ensemble(seed=1), ensemble(seed=2)
+    assert np.array_equal(first(*batch), same(*batch))
+    assert not np.allclose(first(*batch), other(*batch))
+    members = first.normalised(*batch)
+    assert not torch.allclose(members[0], members[1])
+
+
+def test_making_one_leaves_the_global_generator_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    ensemble()
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_each_member_is_standardised_on_its_own(rng):
+    made = ensemble(reward_std=0.05)
+    batch = steps(500, rng)
+    made.standardise(*batch)
+    members = made.normalised(*batch)
+    assert torch.allclose(members.mean(1), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(members.std(1), torch.full((3,), 0.05), atol=1e-5)
+
+
+def test_inputs_are_standardised_by_what_was_seen(rng):
+    made = ensemble()
+    obs, actions = steps(500, rng)
+    before = made(obs, actions)
+    made.see(obs * 100 + 50)
+    assert np.allclose(made(obs * 100 + 50, actions), before, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    "act, actions",
+    [
+        (spaces.Discrete(3), np.array([0, 2, 1])),
+        (spaces.MultiDiscrete([2, 3]), np.array([[0, 1], [1, 2], [0, 0]])),
+        (spaces.MultiBinary(2), np.array([[0, 1], [1, 1], [0, 0]])),
+    ],
+)
+def test_every_kind_of_action_matters(act, actions, rng):
+    rewards = ensemble(act=act)(np.zeros((3, 4), np.float32), actions)
+    assert len({round(float(reward), 6) for reward in rewards}) == 3
+
+
+def test_dict_observations_with_images(rng):
+    made = ensemble(obs=DICT)
+    assert made(*steps(6, rng, obs=DICT)).shape == (6,)
+
+
+def test_saving_and_loading_gives_the_same_rewards_without_pickle(tmp_path, rng):
+    made, batch = ensemble(), steps(50, rng)
+    made.see(batch[0])
+    made.standardise(*batch)
+    made.save(tmp_path / "model", {"mujoco": "4.0.0"})
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {WEIGHTS, DESCRIPTION}
+    assert json.loads((tmp_path / "model" / DESCRIPTION).read_text())["versions"] == {"mujoco": "4.0.0"}
+    assert np.array_equal(Ensemble.load(tmp_path / "model", OBS, ACT)(*batch), made(*batch))
+
+
+def test_a_model_for_other_spaces_is_refused(tmp_path):
+    ensemble().save(tmp_path, {})
+    with pytest.raises(ValueError, match=r"was made for actions Box\(2,\) float32, but here they are Discrete\(3\)"):
+        Ensemble.load(tmp_path, OBS, spaces.Discrete(3))
+
+
+def test_a_damaged_or_missing_model_is_one_clear_line(tmp_path):
+    with pytest.raises(ValueError, match="no reward model in"):
+        Ensemble.load(tmp_path, OBS, ACT)
+    ensemble().save(tmp_path, {})
+    (tmp_path / WEIGHTS).write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="is damaged"):
+        Ensemble.load(tmp_path, OBS, ACT)
+
+
+def test_rewards_hardly_depend_on_the_batch(rng):
+    made, (obs, actions) = ensemble(), steps(2048, rng)
+    whole = made(obs, actions)
+    alone = np.array([made(obs[i : i + 1], actions[i : i + 1])[0] for i in range(50)])
+    assert np.abs(whole[:50] - alone).max() < 1e-4

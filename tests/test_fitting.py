@@ -1,0 +1,140 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from prefrl.config import RewardConfig
+from prefrl.metrics import pearson
+from prefrl.queries import INCOMPARABLE, LEFT, TIE, Comparison, Query
+from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.fitting import ComparisonData, assess, bootstrap_weights, fit, make_optimizer
+from prefrl.rollouts import steps_of
+from prefrl.testing import answered_by, random_queries, random_segments
+
+OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
+
+
+def ensemble(**config):
+    return Ensemble(OBS, ACT, RewardConfig(**config), seed=0)
+
+
+def fitted(made, comparisons, epochs):
+    data = ComparisonData(made)
+    data.add(comparisons)
+    return data, fit(made, make_optimizer(made), data, epochs, torch.Generator().manual_seed(0))
+
+
+def test_learns_what_the_comparisons_are_about(rng, oracle):
+    made = ensemble()
+    _, stats = fitted(made, answered_by(oracle, random_queries(300, rng)), 20)
+    segments = random_segments(100, rng)
+    predicted = made(*steps_of(segments)).reshape(100, -1).sum(1)
+    assert stats.train_loss < 0.3 < math.log(2)
+    assert stats.heldout_accuracy is not None
+    assert stats.heldout_accuracy > 0.85
+    assert pearson(predicted, np.array([s.true_return for s in segments])) > 0.9  # type: ignore[operator]
+
+
+def test_the_same_generator_gives_the_same_model(comparisons, segments):
+    first, second = ensemble(), ensemble()
+    fitted(first, comparisons, 2)
+    fitted(second, comparisons, 2)
+    assert np.array_equal(first(*steps_of(segments)), second(*steps_of(segments)))
+
+
+def test_bootstrap_weights_are_poisson_and_for_ever():
+    weights = np.array([bootstrap_weights(str(i), 3) for i in range(20_000)])
+    assert np.array_equal(weights[:10], [bootstrap_weights(str(i), 3) for i in range(10)])
+    for number in range(4):
+        share, expected = (weights == number).mean(), math.exp(-1) / math.factorial(number)
+        assert abs(share - expected) < 4 * math.sqrt(expected / weights.size)
+    assert abs(np.corrcoef(weights.T)[0, 1]) < 0.03  # the members' samples are independent
+
+
+def test_a_member_never_trains_on_what_it_holds_out(comparisons):
+    """Flipping the answers that member 0 holds out changes the others, not member 0."""
+    held = [bootstrap_weights(c.query.id, 2)[0] == 0 for c in comparisons]
+    flipped = [
+        Comparison(c.query, type(c.answer)(c.answer.ranks[::-1]) if out else c.answer, c.labeler)
+        for c, out in zip(comparisons, held, strict=True)
+    ]
+    # Without adaptation: held-out losses steer each member's own L2 coefficient.
+    first, second = (ensemble(members=2, l2_low=0.0, l2_high=math.inf) for _ in range(2))
+    fitted(first, comparisons, 3)
+    fitted(second, flipped, 3)
+    same = [[torch.equal(a[m], b[m]) for a, b in zip(first.parameters.values(), second.parameters.values(), strict=True)] for m in (0, 1)]
+    assert all(same[0])
+    assert not all(same[1])
+
+
+def test_l2_grows_where_the_model_overfits_and_shrinks_where_it_does_not(rng, comparisons):
+    made = ensemble(l2=1e-3)
+    _, stats = fitted(made, comparisons[:20], 40)  # 20 comparisons are soon learned by heart
+    assert stats.l2 > 1e-3
+    at_chance = ensemble(l2=1e-3, reward_lr=0.0)  # held-out and training loss are about the same
+    fitted(at_chance, answered_by_chance(rng), 5)
+    assert (at_chance.l2 < 1e-3).all()
+
+
+def answered_by_chance(rng):
+    return [Comparison(query, LEFT if rng.random() < 0.5 else TIE, "dice") for query in random_queries(200, rng)]
+
+
+def test_incomparable_pairs_are_dropped_and_ties_are_halves(rng):
+    queries = random_queries(3, rng)
+    data = ComparisonData(ensemble())
+    data.add([Comparison(query, answer, "x") for query, answer in zip(queries, (LEFT, INCOMPARABLE, TIE), strict=True)])
+    assert data.prefer_left.tolist() == [1.0, 0.5]
+    assert data.obs["obs"].shape == (2, 2, 10, 4)
+
+
+def test_data_grows_in_parts_as_it_would_at_once(comparisons):
+    whole, parts = ComparisonData(ensemble()), ComparisonData(ensemble())
+    whole.add(comparisons)
+    parts.add(comparisons[:30])
+    parts.add([])
+    parts.add(comparisons[30:])
+    assert torch.equal(whole.obs["obs"], parts.obs["obs"])
+    assert torch.equal(whole.weights, parts.weights)
+
+
+def test_keeps_only_the_latest_where_asked(comparisons):
+    data = ComparisonData(ensemble())
+    data.add(comparisons)
+    expected = data.prefer_left[-10:].clone()
+    data.keep_latest(10)
+    assert len(data) == len(data.actions) == len(data.weights) == 10
+    assert torch.equal(data.prefer_left, expected)
+
+
+def test_segments_of_other_lengths_are_refused(rng, comparisons):
+    data = ComparisonData(ensemble())
+    data.add(comparisons)
+    left, right = random_segments(2, rng, length=7)
+    with pytest.raises(ValueError, match=r"segments of \[7, 10\] steps cannot be trained on together"):
+        data.add([Comparison(Query((left, right), 0), LEFT, "x")])
+
+
+def test_assessing_changes_nothing(comparisons, segments):
+    made = ensemble()
+    data, stats = fitted(made, comparisons, 1)
+    before = made(*steps_of(segments))
+    assert assess(made, data) == stats
+    assert np.array_equal(made(*steps_of(segments)), before)
+
+
+def test_equals_a_loop_over_members(comparisons):
+    """A member trained beside others is the member trained alone."""
+    both = ensemble(members=2)
+    fitted(both, comparisons, 2)
+    alone = ensemble(members=2)
+    for name, value in alone.parameters.items():
+        alone.parameters[name] = value[:1].detach().clone().requires_grad_()
+    alone.config = RewardConfig(members=1)
+    alone.l2 = alone.l2[:1]
+    alone._buffers = {name: value[:1] for name, value in alone._buffers.items()}
+    fitted(alone, comparisons, 2)
+    for name, value in alone.parameters.items():
+        assert torch.allclose(value[0], both.parameters[name][0], atol=1e-5)

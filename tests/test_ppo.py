@@ -1,0 +1,159 @@
+"""The agent: rewards filled in once a rollout are those of the per-step wrapper, and policy.zip stands alone."""
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.vec_env import VecMonitor
+
+from prefrl.agents.features import observe
+from prefrl.agents.ppo import ReturnScale, choose_device, learn_one_rollout, make_ppo, set_rewards
+from prefrl.config import PpoConfig, RewardConfig
+from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.wrapper import LearnedRewardVecEnv
+from prefrl.rollouts import Recorder
+from prefrl.vecenv import make_vec_env
+
+TOY = "prefrl/PointGoal-v0"
+CONFIG = PpoConfig(num_envs=4, n_steps=64, batch_size=64, n_epochs=2)
+
+
+def toy_env(env_id=TOY):
+    return VecMonitor(make_vec_env(env_id, CONFIG.num_envs, seed=0))
+
+
+def agent(env, config=CONFIG):
+    set_random_seed(0)
+    model = make_ppo(env, config, seed=0, device="cpu")
+    model.set_logger(Logger(None, []))
+    return model
+
+
+def filled(reward, env_id=TOY, rollouts=3):
+    """An agent that is paid by `reward` once a rollout, and the rewards of its last one."""
+    recorder = Recorder(toy_env(env_id))
+    model, rewards = agent(recorder), []
+
+    def fill():
+        rollout = recorder.take()
+        rewards.append(reward(*rollout.flat()).reshape(rollout.dones.shape))
+        return rewards[-1]
+
+    set_rewards(model, fill, None)
+    for _ in range(rollouts):
+        learn_one_rollout(model)
+    return model, rewards
+
+
+def wrapped(reward, env_id=TOY, rollouts=3):
+    """An agent that is paid by `reward` at every step, and its rewards."""
+    env = LearnedRewardVecEnv(toy_env(env_id), reward)
+    model, rewards = agent(env), []
+    step_wait = env.step_wait
+
+    def noting():
+        out = step_wait()
+        rewards.append(np.array(out[1]))
+        return out
+
+    env.step_wait = noting
+    set_rewards(model, lambda: np.zeros((CONFIG.n_steps, CONFIG.num_envs), np.float32), None)
+    for _ in range(rollouts):
+        learn_one_rollout(model)
+    return model, np.array(rewards).reshape(rollouts, CONFIG.n_steps, CONFIG.num_envs)
+
+
+def elementwise(obs, actions):
+    """Does not depend on the size of its batch."""
+    return (np.asarray(obs, np.float32)[:, 0] * np.float32(2) - np.asarray(actions, np.float32)[:, 1]).astype(np.float32)
+
+
+def test_filling_equals_the_wrapper_bit_for_bit():
+    by_rollout, filled_rewards = filled(elementwise)
+    by_step, wrapped_rewards = wrapped(elementwise)
+    assert np.array_equal(filled_rewards, wrapped_rewards)
+    for a, b in zip(by_rollout.policy.parameters(), by_step.policy.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_filling_equals_the_wrapper_for_the_ensemble_within_1e_4():
+    env = toy_env()
+    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    _, filled_rewards = filled(ensemble, rollouts=1)
+    _, wrapped_rewards = wrapped(ensemble, rollouts=1)
+    assert np.abs(filled_rewards - wrapped_rewards).max() < 1e-4
+
+
+@pytest.mark.parametrize("env_id", ["prefrl/ChainWalk-v0", "prefrl/PixelGoal-v0", "prefrl/TwoDials-v0"])
+def test_every_kind_of_observation_and_action_trains(env_id):
+    env = toy_env(env_id)
+    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    model, rewards = filled(ensemble, env_id, rollouts=1)
+    assert model.num_timesteps == CONFIG.n_steps * CONFIG.num_envs
+    assert np.isfinite(rewards).all()
+
+
+def test_truncated_episodes_are_bootstrapped_as_by_sb3():
+    """With all rewards 0 the returns are values alone: at an episode's end, that of its last observation."""
+    recorder = Recorder(toy_env())
+    model = agent(recorder)
+    set_rewards(model, lambda: recorder.take().true_rewards * 0, None)
+    learn_one_rollout(model)
+    buffer = model.rollout_buffer
+    ends = np.argwhere(buffer.episode_starts[1:])
+    assert len(ends)
+    assert all(buffer.rewards[step, env] != 0 for step, env in ends)
+    assert (np.delete(buffer.rewards, ends[:, 0], axis=0) == 0).all()
+
+
+def test_the_policy_alone_acts_as_it_did(tmp_path):
+    """Loaded by plain SB3 on raw observations, without the reward model or anything beside the zip."""
+    recorder = Recorder(toy_env())
+    model = agent(recorder)
+    set_rewards(model, lambda: recorder.take().true_rewards, None)
+    learn_one_rollout(model)
+    observe(model, np.random.default_rng(0).normal(3, 5, (1000, *recorder.observation_space.shape)))
+    model.save(tmp_path / "policy.zip")
+    env = toy_env()
+    env.seed(11)
+    expected = evaluate_policy(model, env, n_eval_episodes=4)
+    env.seed(11)
+    assert evaluate_policy(PPO.load(tmp_path / "policy.zip"), env, n_eval_episodes=4) == expected
+    assert (tmp_path / "policy.zip").stat().st_size < 200_000
+
+
+def test_showing_observations_changes_how_the_policy_sees():
+    model = agent(Recorder(toy_env()))
+    obs = np.full((1, *model.observation_space.shape), 3.0, np.float32)
+    before = model.policy.features_extractor(torch.as_tensor(obs)).clone()
+    observe(model, np.random.default_rng(0).normal(3, 1, (100, *model.observation_space.shape)))
+    after = model.policy.features_extractor(torch.as_tensor(obs))
+    assert before.abs().max() == 3.0
+    assert after.abs().max() < 0.5
+
+
+def test_return_scale_brings_returns_to_a_standard_deviation_of_one(rng):
+    scale = ReturnScale(num_envs=4, gamma=0.9)
+    starts = np.zeros((500, 4))
+    scale(rng.normal(0, 100, (500, 4)), starts)
+    scaled = scale(rng.normal(0, 100, (500, 4)), starts)
+    # The discounted sum of independent rewards has 1 / (1 - gamma^2) times their variance.
+    assert scaled.std() == pytest.approx(np.sqrt(1 - 0.9**2), rel=0.1)
+
+
+def test_return_scale_starts_anew_with_an_episode():
+    scale = ReturnScale(num_envs=1, gamma=1.0)
+    scale(np.ones((3, 1)), np.array([[1], [0], [1]]))
+    assert scale.returns.tolist() == [1.0]
+
+
+def test_a_device_that_is_not_there_is_refused():
+    assert choose_device("auto") in ("cpu", "cuda")
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        choose_device("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="this machine has no cuda device"):
+            choose_device("cuda")

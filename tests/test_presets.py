@@ -1,0 +1,64 @@
+import dataclasses
+
+import pytest
+from prefrl_envs.suite import SUITE, find
+
+from prefrl.presets import PRESETS, preset_config
+
+MUJOCO = [row for row in SUITE if "mujoco" in row.tags and "paper" in row.tags]
+
+
+def make(preset, entry, labels=700):
+    return preset_config(preset, entry.id, entry, labels=labels, steps=None, seed=0)
+
+
+@pytest.mark.parametrize("entry", SUITE, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid_for_every_environment(preset, entry):
+    config = make(preset, entry)
+    assert config.steps == entry.training_steps
+    assert config.query.clip_steps == entry.clip_steps
+
+
+def test_default_is_one_preset_that_differs_between_tasks_only_in_clip_steps_and_gamma():
+    def common(config):
+        return (
+            dataclasses.replace(config.agent, gamma=0.99),
+            config.reward,
+            dataclasses.replace(config.query, clip_steps=1),
+        )
+
+    def make(preset, entry):
+        return preset_config(preset, entry.id, entry, labels=700, steps=1_000_000, seed=0)
+
+    assert len(MUJOCO) == 8
+    assert len({common(make("default", entry)) for entry in MUJOCO}) == 1
+
+
+def test_paper2017_is_the_paper():
+    config = make("paper2017", find("prefrl/Hopper-v0"))
+    assert (config.agent.gamma, config.agent.gae_lambda, config.agent.ent_coef) == (0.995, 0.97, 0.01)
+    assert config.reward.hidden == (64, 64)
+    assert config.reward.members == 3
+    assert (config.reward.response_noise, config.reward.l2_low, config.reward.l2_high) == (0.1, 1.1, 1.5)
+    assert (config.query.initial_fraction, config.query.schedule, config.query.schedule_constant) == (0.25, "hyperbolic", 2e6)
+    assert (config.query.selection, config.query.oversample, config.query.clip_steps) == ("disagreement", 10, 60)
+    assert make("paper2017", find("prefrl/Swimmer-v0")).agent.ent_coef == 0.001
+
+
+def test_zoo_is_the_zoo():
+    hopper = make("zoo", find("prefrl/Hopper-v0")).agent
+    assert (hopper.batch_size, hopper.n_steps, hopper.gamma, hopper.net, hopper.num_envs) == (32, 512, 0.999, (256, 256), 1)
+    assert make("zoo", find("prefrl/Swimmer-v0")).agent.gamma == 0.9999
+    ant = make("zoo", find("prefrl/Ant-v0")).agent
+    assert (ant.n_steps, ant.batch_size, ant.net, ant.gamma) == (2048, 64, (64, 64), 0.99)
+
+
+def test_outside_the_suite_the_steps_must_be_said():
+    with pytest.raises(ValueError, match="Other-v0 is not in the suite.*--steps"):
+        preset_config("default", "Other-v0", None, labels=10, steps=None, seed=0)
+
+
+def test_an_unknown_preset_suggests_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'default'"):
+        preset_config("defualt", "x", None, labels=10, steps=100_000, seed=0)

@@ -1,0 +1,140 @@
+import gc
+import weakref
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from prefrl.rollouts import EpisodeReturns, Recorder, Rollout, SegmentPool, steps_of
+
+
+class Counting(gym.Env):
+    """Observes the step it is at, pays it as the reward, ends after `length` steps."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (1,), np.float64)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, length=10, broken_at=None):
+        self.length, self.broken_at = length, broken_at
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = 0
+        return np.array([0.0]), {}
+
+    def step(self, action):
+        self.at += 1
+        value = np.nan if self.at == self.broken_at else self.at
+        return np.array([value], float), float(self.at), False, self.at >= self.length, {}
+
+
+class Drawn(DummyVecEnv):
+    """With the states that draw it: the step, twice."""
+
+    def render_states(self):
+        return np.array([[env.at, env.at] for env in self.envs], np.float32)
+
+
+def recorder(num_envs=2, **kwargs):
+    made = Recorder(Drawn([lambda: Counting(**kwargs) for _ in range(num_envs)]))
+    made.reset()
+    return made
+
+
+def run(recorder, steps):
+    for step in range(steps):
+        recorder.step(np.full((recorder.num_envs, 1), step / 100, np.float32))
+    return recorder.take()
+
+
+def test_the_agent_sees_no_reward_but_the_rollout_has_it():
+    made = recorder()
+    _, rewards, _, _ = made.step(np.zeros((2, 1)))
+    assert rewards.tolist() == [0, 0]
+    assert made.take().true_rewards.tolist() == [[1, 1]]
+
+
+def test_a_rollout_holds_what_was_seen_before_each_action():
+    rollout = run(recorder(length=3), 4)
+    assert rollout.obs[:, 0, 0].tolist() == [0, 1, 2, 0]
+    assert rollout.render_states[:, 0, 0].tolist() == [0, 1, 2, 0]
+    assert rollout.true_rewards[:, 0].tolist() == [1, 2, 3, 1]
+    assert rollout.dones[:, 0].tolist() == [False, False, True, False]
+    assert rollout.obs.dtype == np.float32
+
+
+def test_take_hands_out_every_step_once():
+    made = recorder(length=100)
+    assert run(made, 3).obs[:, 0, 0].tolist() == [0, 1, 2]
+    assert run(made, 2).obs[:, 0, 0].tolist() == [3, 4]
+
+
+def test_reset_drops_what_was_not_taken():
+    made = recorder(length=100)
+    made.step(np.zeros((2, 1)))
+    made.reset()
+    assert len(run(made, 2).dones) == 2
+
+
+def test_an_observation_that_is_no_number_stops_the_run_in_one_clear_line():
+    with pytest.raises(ValueError, match="environment 0 gave the observation nan at index") as error:
+        run(recorder(broken_at=3), 5)
+    assert "\n" not in str(error.value)
+
+
+def test_segments_never_cross_an_episode():
+    pool = SegmentPool("x", clip_steps=4, capacity_steps=1000)
+    pool.add(run(recorder(length=10), 35), np.random.default_rng(0))
+    for segment in pool.segments:
+        assert np.diff(segment.obs[:, 0]).tolist() == [1, 1, 1]
+        assert len(segment) == 4
+
+
+def test_every_step_is_covered_in_turn():
+    pool, rng = SegmentPool("x", clip_steps=4, capacity_steps=100_000), np.random.default_rng(0)
+    for _ in range(50):
+        pool.add(run(recorder(length=10), 10), rng)
+    counts = np.bincount(np.concatenate([s.obs[:, 0] for s in pool.segments]).astype(int), minlength=10)
+    assert (counts > 0).all()
+
+
+def test_the_pool_is_bounded_and_keeps_the_latest():
+    pool = SegmentPool("x", clip_steps=5, capacity_steps=20)
+    pool.add(run(recorder(num_envs=1, length=1000), 100), np.random.default_rng(0))
+    assert len(pool.segments) == 4
+    assert pool.segments[-1].obs[-1, 0] == 99
+
+
+def test_a_segment_keeps_no_rollout_alive():
+    rollout = run(recorder(), 20)
+    segment = rollout.segment("x", 0, 0, 5)
+    gone = weakref.ref(rollout.obs)
+    del rollout
+    gc.collect()
+    assert gone() is None
+    assert segment.obs[:, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_steps_of_segments_are_one_batch():
+    rollout = run(recorder(), 9)
+    obs, actions = steps_of([rollout.segment("x", 0, 0, 3), rollout.segment("x", 1, 3, 6)])
+    assert obs[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert actions.shape == (6, 1)
+
+
+def test_dict_observations_stay_apart():
+    rollout = Rollout(
+        obs={"a": np.arange(6.0).reshape(3, 2, 1), "b": np.zeros((3, 2, 4))},
+        actions=np.zeros((3, 2, 1)), true_rewards=np.zeros((3, 2)), dones=np.zeros((3, 2), bool), render_states=None,
+    )  # fmt: skip
+    assert rollout.flat()[0]["a"].shape == (6, 1)
+    assert rollout.segment("x", 1, 0, 2).obs["a"][:, 0].tolist() == [1, 3]
+
+
+def test_episode_returns_add_up_across_rollouts():
+    returns = EpisodeReturns(2)
+    dones = np.array([[False, False], [False, True]])
+    assert returns.add(np.ones((2, 2)), np.full((2, 2), 3.0), dones).tolist() == [[2, 6]]
+    assert returns.add(np.ones((1, 2)), np.full((1, 2), 3.0), np.array([[True, True]])).tolist() == [[3, 9], [1, 3]]

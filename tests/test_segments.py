@@ -1,0 +1,83 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from prefrl.segments import Segment, map_arrays, stack_observations
+
+
+def a_segment(env_id="toy", rewards=(1.0, 2.0, 3.0), render_states=None):
+    steps = len(rewards)
+    return Segment(
+        env_id=env_id,
+        obs=np.arange(steps * 2, dtype=np.float32).reshape(steps, 2),
+        actions=np.zeros((steps, 1), np.float32),
+        true_rewards=np.array(rewards, np.float32),
+        render_states=render_states,
+    )
+
+
+def dict_segment():
+    obs = {"velocity": np.ones((3, 2)), "position": np.zeros((3, 4), np.float32)}
+    return Segment(env_id="toy", obs=obs, actions=np.arange(3), true_rewards=np.zeros(3))
+
+
+def test_length_and_return():
+    assert len(a_segment()) == 3
+    assert a_segment().true_return == 6.0
+
+
+def test_the_same_content_has_the_same_id_in_another_process():
+    code = "from tests.test_segments import a_segment; print(a_segment().id)"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={
+        "PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": "7",
+    })  # fmt: skip
+    assert other.stdout.strip() == a_segment().id
+
+
+@pytest.mark.parametrize("other", [
+    a_segment(env_id="toy2"),
+    a_segment(rewards=(1.0, 2.0, 4.0)),
+    a_segment(rewards=(1.0, 2.0)),
+    a_segment(render_states=np.zeros((3, 1))),
+])  # fmt: skip
+def test_any_difference_in_content_is_another_id(other):
+    assert other.id != a_segment().id
+
+
+def test_the_id_tells_apart_equal_bytes_of_another_type():
+    as_ints = Segment("toy", np.zeros((2, 1), np.int32), np.zeros(2), np.zeros(2))
+    as_floats = Segment("toy", np.zeros((2, 1), np.float32), np.zeros(2), np.zeros(2))
+    assert as_ints.id != as_floats.id
+
+
+def test_a_view_has_the_id_of_its_copy():
+    obs = np.arange(12.0).reshape(6, 2)
+    view = Segment("toy", obs[::2], np.zeros(3), np.zeros(3))
+    copy = Segment("toy", obs[::2].copy(), np.zeros(3), np.zeros(3))
+    assert view.id == copy.id
+
+
+@pytest.mark.parametrize("segment", [a_segment(), a_segment(render_states=np.ones((3, 5))), dict_segment()])
+def test_from_arrays_undoes_arrays(segment):
+    again = Segment.from_arrays(segment.env_id, segment.arrays())
+    assert again.id == segment.id
+    assert isinstance(again.obs, dict) == isinstance(segment.obs, dict)
+
+
+def test_the_order_of_a_dict_observation_does_not_matter():
+    segment = dict_segment()
+    turned = Segment("toy", dict(reversed(segment.obs.items())), segment.actions, segment.true_rewards)
+    assert turned.id == segment.id
+
+
+def test_stack_observations_adds_a_first_axis():
+    assert stack_observations([np.zeros(3), np.ones(3)]).shape == (2, 3)
+    stacked = stack_observations([{"a": np.zeros(3), "b": np.zeros(())}] * 4)
+    assert {key: value.shape for key, value in stacked.items()} == {"a": (4, 3), "b": (4,)}
+
+
+def test_map_arrays_reaches_every_array():
+    assert map_arrays(np.ones(2), np.sum) == 2
+    assert map_arrays({"a": np.ones(2), "b": np.ones(3)}, np.sum) == {"a": 2, "b": 3}

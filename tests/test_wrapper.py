@@ -1,0 +1,61 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from prefrl.config import RewardConfig
+from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.wrapper import LearnedReward, LearnedRewardVecEnv
+
+TOY = "prefrl/PointGoal-v0"
+
+
+def first_number(obs, actions):
+    """A learned reward that is easy to check: the first number of the observation plus that of the action."""
+    return obs[:, 0] + 10 * actions[:, 0]
+
+
+def test_pays_for_the_observation_before_the_action_and_keeps_the_true_reward():
+    plain, learned = gym.make(TOY), LearnedReward(gym.make(TOY), first_number)
+    plain.reset(seed=3)
+    obs, _ = learned.reset(seed=3)
+    plain.action_space.seed(0)
+    for _ in range(5):
+        action = plain.action_space.sample()
+        _, true_reward, *_ = plain.step(action)
+        new_obs, reward, _, _, info = learned.step(action)
+        assert reward == pytest.approx(float(obs[0] + 10 * action[0]), abs=1e-6)
+        assert info["true_reward"] == true_reward
+        obs = new_obs
+
+
+def test_remains_a_proper_environment():
+    env = gym.make(TOY)
+    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    check_env(LearnedReward(env.unwrapped, ensemble), skip_render_check=True)
+
+
+def test_vectorised_equals_single():
+    single = LearnedReward(gym.make(TOY), first_number)
+    vec = LearnedRewardVecEnv(DummyVecEnv([lambda: gym.make(TOY)]), first_number)
+    vec.seed(5)
+    assert np.allclose(vec.reset()[0], single.reset(seed=5)[0])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        action = rng.uniform(-1, 1, single.action_space.shape).astype(np.float32)
+        obs, reward, _, _, info = single.step(action)
+        vec_obs, vec_rewards, _, vec_infos = vec.step(action[None])
+        assert np.allclose(vec_obs[0], obs)
+        assert vec_rewards[0] == pytest.approx(reward)
+        assert vec_infos[0]["true_reward"] == pytest.approx(info["true_reward"])
+
+
+def test_sb3_trains_on_it():
+    from stable_baselines3 import PPO
+
+    env = gym.make(TOY)
+    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    model = PPO("MlpPolicy", LearnedRewardVecEnv(DummyVecEnv([lambda: gym.make(TOY)]), ensemble), n_steps=64)
+    model.learn(64)
+    assert model.num_timesteps == 64
