@@ -48,7 +48,9 @@ class Learner:
         scale: the running scale of the agent's rewards.
         reward: None where the agent trains on the true reward.
         rounds: rounds of queries done.
-        wall_seconds: spent training.
+        wall_seconds: spent training, fits included.
+        fit_seconds: spent fitting the reward model.
+        fit: how the reward model did after its latest fit.
     """
 
     model: PPO
@@ -56,6 +58,7 @@ class Learner:
     reward: RewardLearner | None
     rounds: int = 0
     wall_seconds: float = 0.0
+    fit_seconds: float = 0.0
     fit: dict[str, float | None] = field(default_factory=dict)
 
     @property
@@ -77,6 +80,7 @@ def save_checkpoint(learner: Learner, folder: Path) -> Path:
         "step": learner.step,
         "rounds": learner.rounds,
         "wall_seconds": learner.wall_seconds,
+        "fit_seconds": learner.fit_seconds,
         "fit": learner.fit,
         "sha256": {path.name: _sha256(path) for path in sorted(draft.iterdir())},
     }
@@ -115,7 +119,8 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> N
         raise ValueError(
             f"the checkpoint {path} is damaged ({error}); remove that folder to go on from the one before it"
         ) from error
-    learner.rounds, learner.wall_seconds = manifest["rounds"], manifest["wall_seconds"]
+    learner.rounds = manifest["rounds"]
+    learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]
     learner.fit = manifest["fit"]
 
 

@@ -38,8 +38,8 @@ class RewardConfig:
     hidden: tuple[int, ...] = (64, 64)  # hidden units of each predictor
     reward_lr: float = 1e-3  # Adam's learning rate
     fit_batch: int = 32  # comparisons per gradient step
-    initial_epochs: int = 100  # passes over the comparisons in the first fit
-    epochs: int = 3  # passes over the comparisons in each later fit
+    initial_epochs: int = 50  # passes over the comparisons in the first fit
+    epochs: int = 1  # passes over the comparisons in each later fit
     response_noise: float = 0.1  # share of answers taken to be given at random
     l2: float = 1e-4  # initial weight of the sum of squared parameters, adapted per member
     l2_low: float = 1.1  # held-out over training loss below which l2 shrinks

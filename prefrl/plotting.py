@@ -7,6 +7,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,7 @@ def learning_curves(
     references: Mapping[str, float] | None = None,
     smoothing: float = 0.025,
     log_y: bool = False,
+    colours: Sequence[str] = COLOURS,
     size: tuple[int, int] = NARROW,
 ) -> Figure:
     """One line a series: of a single run with its raw points, of several runs their mean with a band.
@@ -69,10 +71,11 @@ def learning_curves(
         smoothing: standard deviation of the Gaussian window, as a share of the rows; 0 draws the rows as
             they are, without points.
         log_y: a logarithmic y axis.
+        colours: of the series in turn; those of COLOURS follow the theme.
         size: width, height in pixels.
     """
     figure, axes = _figure(size, x_label, y_label, title)
-    for (name, runs), colour in zip(series.items(), _cycle(len(series)), strict=True):
+    for (name, runs), colour in zip(series.items(), cycle(colours), strict=False):
         measured = [_measured(*run) for run in runs]
         measured = [run for run in measured if len(run[0])]
         if len(measured) == 1:
@@ -161,7 +164,7 @@ def _figure(size: tuple[int, int], x_label: str, y_label: str, title: str) -> tu
             axes.set_title(title, loc="left", fontweight="bold")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(short))
-            axis.set_major_locator(MaxNLocator(6 if axis is axes.xaxis else 5))
+            axis.set_major_locator(MaxNLocator(6 if axis is axes.xaxis else 5, steps=(1, 2, 2.5, 5, 10)))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_alpha(0.35)
     axes.grid(axis="y", color=INK, alpha=0.11, linewidth=0.8)
@@ -238,10 +241,6 @@ def _measured(x: np.ndarray, y: np.ndarray) -> Run:
 def _spread(rows: int, most: int = _MOST_POINTS) -> np.ndarray:
     """Indices of at most `most` of the rows, evenly spread, the first and the last among them."""
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(int))
-
-
-def _cycle(num: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(num)]
 
 
 def _themed(svg: str, label: str) -> str:

@@ -93,8 +93,10 @@ class BatchVecEnv(VecEnv):
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Calls a method of the v5 environment in each copy's state; what it changes does not come back."""
-        envs = [self._batch.env(i) for i in self._get_indices(indices)]
-        return [getattr(env, method_name)(*method_args, **method_kwargs) for env in envs]
+        return [
+            getattr(self._batch.env(i), method_name)(*method_args, **method_kwargs)
+            for i in self._get_indices(indices)
+        ]
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
         return [False for _ in self._get_indices(indices)]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from torch.func import functional_call
 
 from prefrl.config import RewardConfig
 from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, Ensemble
@@ -23,17 +22,6 @@ def steps(number, rng, obs=OBS, act=ACT):
             size=(number, 2)
         )
     return rng.normal(size=(number, 4)).astype(np.float32), rng.normal(size=(number, 2)).astype(np.float32)
-
-
-def test_the_batched_members_equal_a_loop_over_them(rng):
-    made = ensemble(members=3)
-    obs, actions = made.encode(*steps(20, rng))
-    batched = made.raw(obs, actions)
-    for member in range(3):
-        parameters = {name: value[member] for name, value in made.parameters.items()}
-        network = torch.nn.Module.to_empty(made._skeleton, device="cpu")
-        alone = functional_call(network, parameters, (obs, actions))
-        assert torch.allclose(batched[member], alone, atol=1e-6)
 
 
 def test_members_differ_and_the_seed_decides(rng):

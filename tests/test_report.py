@@ -197,7 +197,7 @@ def test_clips_play_and_show_the_episodes(tmp_path):
 
 
 def test_a_long_episode_is_shown_for_six_seconds_and_at_most_240_frames(tmp_path):
-    run = footage.RunFolder(tmp_path, episodes={"after": long_episode(2000)})
+    run = footage.RunRecord(tmp_path, episodes={"after": long_episode(2000)})
     drawn = []
 
     @contextmanager
@@ -210,7 +210,7 @@ def test_a_long_episode_is_shown_for_six_seconds_and_at_most_240_frames(tmp_path
 
 
 def long_episode(steps):
-    from prefrl.report.folder import Episode
+    from prefrl.report.record import Episode
 
     return Episode(
         step=0, render_states=np.zeros((steps, 1)), true_rewards=np.zeros(steps), learned_rewards=None

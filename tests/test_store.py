@@ -3,6 +3,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -334,6 +335,13 @@ class TestProcesses:
             comparisons = store.answered()
         assert ids(comparisons) == [query.id for query in queries]
         assert len({comparison.labeler for comparison in comparisons}) > 1
+
+    def test_threads_may_share_one_store(self, store):
+        store.ask(a_query(i) for i in range(40))
+        with ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(lambda _: work(store, Always(LEFT)), range(4)))
+        assert sum(done) == 40
+        assert store.counts() == Counts(asked=40, open=0, labels=40, skipped=0)
 
     def test_all_may_make_it_at_once(self, path):
         in_another_process(ask_about, [(path, number) for number in range(4)])

@@ -69,7 +69,7 @@ class MujocoDrawing:
 
         Its height stays, so that a jump is seen to go up.
         """
-        config = (inner.mujoco_renderer.default_cam_config or {}) | _NEARER.get(type(inner).__name__, {})
+        config = {**(inner.mujoco_renderer.default_cam_config or {}), **_NEARER.get(type(inner).__name__, {})}
         camera = self._mujoco.MjvCamera()
         self._mujoco.mjv_defaultFreeCamera(self._model, camera)
         for name in ("distance", "elevation", "azimuth"):
@@ -90,8 +90,8 @@ class MujocoDrawing:
 
 
 # Where v5's own camera shows the body as a few pixels; metres and degrees.
-_NEARER = {
-    "SwimmerEnv": {"distance": 2.6},
+_NEARER: dict[str, dict[str, Any]] = {
+    "SwimmerEnv": {"distance": 6.0},
     "ReacherEnv": {"distance": 0.75, "elevation": -90},
     "InvertedPendulumEnv": {"distance": 2.6, "elevation": -10},
     "InvertedDoublePendulumEnv": {"distance": 4.0, "elevation": -10, "lookat": (0.0, 0.0, 0.3)},

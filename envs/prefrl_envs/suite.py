@@ -200,8 +200,8 @@ def _import(module: str, name: str) -> None:
 
 def _unknown(name: str) -> str:
     """One line: what was given, what was near, what there is."""
-    suite = [row.id for row in SUITE]
-    near = difflib.get_close_matches(name, [*suite, *gym.registry], n=1, cutoff=0.5)
-    near = near or difflib.get_close_matches(_NAMESPACE + name, suite, n=1, cutoff=0.5)
+    suite = {_short(row.id): row.id for row in SUITE}
+    near = [suite[short] for short in difflib.get_close_matches(_short(name), suite, n=1)]
+    near = near or difflib.get_close_matches(name, list(gym.registry), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown environment {name!r}.{hint} Known: {', '.join(suite)}"
+    return f"unknown environment {name!r}.{hint} Known: {', '.join(suite.values())}"

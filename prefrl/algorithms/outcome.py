@@ -49,6 +49,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         "eval_episodes": config.eval_episodes,
         "random_return_mean": float(chance.mean()),
         "wall_seconds": round(learner.wall_seconds, 1),
+        "fit_seconds": round(learner.fit_seconds, 1),
         "steps_per_second": round(learner.step / learner.wall_seconds, 1),
         "threads": config.threads,
         "device": str(learner.model.device),

@@ -33,7 +33,7 @@ from prefrl.schedules import SCHEDULES
 from prefrl.store import PreferenceStore
 from prefrl.vecenv import make_vec_env
 
-MAX_ATTEMPTS = 10  # times that new pairs are asked about in place of skipped ones
+MAX_ATTEMPTS = 50  # times that new pairs are asked about in place of skipped ones
 
 
 def train(
@@ -120,7 +120,7 @@ class Feedback:
         """Has the labels answered that are due by now; for each skipped pair asks about another one."""
         config, step = self._config, self._learner.step
         due = SCHEDULES[config.query.schedule](
-            step - config.initial_steps, config.steps - config.initial_steps,
+            step - config.initial_steps, self._steps_until_last_round(),
             config.labels, config.initial_labels, config.query.schedule_constant,
         )  # fmt: skip
         have = self._store.labels(before_step=step)
@@ -134,6 +134,12 @@ class Feedback:
             work(self._store, self._labeler)
             have = self._store.labels(before_step=step + 1)
 
+    def _steps_until_last_round(self) -> int:
+        """All labels are due at the run's last round, so that none is left over at its end."""
+        config = self._config
+        rounds = (config.steps - config.initial_steps - 1) // config.query.round_steps
+        return max(1, rounds * config.query.round_steps)
+
     def fit(self, generator: torch.Generator) -> None:
         """One fit to all answers so far, then the reward's normalisation over the pool of recent steps."""
         self._read_answers()
@@ -143,8 +149,10 @@ class Feedback:
         obs, actions = reward.pool.steps()
         reward.ensemble.see(obs)
         epochs = settings.epochs if self._learner.rounds else settings.initial_epochs
+        began = time.perf_counter()
         stats = fit(reward.ensemble, reward.optimizer, self.data, epochs, generator)
         reward.ensemble.standardise(obs, actions)
+        self._learner.fit_seconds += time.perf_counter() - began
         self._learner.fit = asdict(stats)
         self._learner.rounds += 1
 

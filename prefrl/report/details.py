@@ -7,27 +7,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from prefrl.report.folder import RunFolder
+from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, file_size, section, table
 
 FILES = {
     "config.json": "every setting of the run",
     "summary.json": "the result, the machine and the versions",
-    "progress.csv": "returns, labels and fits over steps: one row a round",
+    "progress.csv": "returns, labels and fits over steps: one row a rollout",
     "diagnostics.safetensors": "predicted and true returns of fresh segments",
     "episodes": "episodes before, midway and after training: states and rewards",
     "preferences.sqlite3": "every query and its answer",
     "checkpoints": "what resuming goes on from",
-    "agent.zip": "the agent, as Stable-Baselines3 saves it",
-    "policy.zip": "the policy, as Stable-Baselines3 saves it",
-    "reward.safetensors": "the reward model",
+    "policy.zip": "the agent, as Stable-Baselines3 saves it",
+    "reward_model": "the ensemble of reward predictors",
     "tensorboard": "logs for TensorBoard",
     "clips": "clips that labelers were shown",
     "report.html": "this page",
 }
 
 
-def details(run: RunFolder) -> str:
+def details(run: RunRecord) -> str:
     """Commands, machine and versions, files, settings."""
     about = _card("Machine and versions", table(_about(run.summary))) if run.summary else ""
     files = _card("Files in the folder", table(_files(run.path)))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from prefrl import metrics
-from prefrl.plotting import NARROW, WIDE, Run, learning_curves, scatter, to_svg
-from prefrl.report.folder import RunFolder
+from prefrl.plotting import COLOURS, NARROW, WIDE, Run, learning_curves, scatter, to_svg
+from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, number, section
 
 Lines = Mapping[str, Run]  # legend name -> x and y
@@ -19,10 +19,13 @@ STEPS = "environment steps"
 LABELS = "labels, answered comparisons"
 TRUE_UNIT = "sum of true rewards"
 LEARNED_UNIT = "sum of normalised rewards"
+LEARNED = COLOURS[1:]  # what is learned is orange all over the page, what is true blue
+COUNT = COLOURS[5:]
+SPLITS = COLOURS[2:]  # training and held out: green and violet
 MOST_STEPS = 240  # of an episode's rewards are drawn: more lines could not be told apart
 
 
-def curves(run: RunFolder) -> str:
+def curves(run: RunRecord) -> str:
     """Returns against steps and against labels, and the labels over steps."""
     step, labels = run.column("step"), run.column("labels")
     true, learned = run.column("true_return"), run.column("learned_return")
@@ -32,16 +35,26 @@ def curves(run: RunFolder) -> str:
     if run.labels:
         true_by_label, learned_by_label = mean_by(labels, true), mean_by(labels, learned)
         panels += [
-            _panel("Learned return per episode", {"agent": (step, learned)}, STEPS, LEARNED_UNIT),
-            _panel("Labels over steps", {"labels": (step, labels)}, STEPS, LABELS, smoothing=0),
+            _panel(
+                "Learned return per episode", {"agent": (step, learned)}, STEPS, LEARNED_UNIT, colours=LEARNED
+            ),
+            _panel(
+                "Labels over steps", {"labels": (step, labels)}, STEPS, LABELS, smoothing=0, colours=COUNT
+            ),
             _panel("True return against labels", {"agent": true_by_label}, LABELS, TRUE_UNIT),
-            _panel("Learned return against labels", {"agent": learned_by_label}, LABELS, LEARNED_UNIT),
+            _panel(
+                "Learned return against labels",
+                {"agent": learned_by_label},
+                LABELS,
+                LEARNED_UNIT,
+                colours=LEARNED,
+            ),
         ]
     lead = "Faint points are what was measured, lines their local mean."
     return section("Learning", lead, _grid(panels), id="learning")
 
 
-def diagnostics(run: RunFolder) -> str:
+def diagnostics(run: RunRecord) -> str:
     """Is the learned reward the true one? Losses, accuracy, and predictions beside the truth."""
     if not run.labels:
         return ""
@@ -53,10 +66,32 @@ def diagnostics(run: RunFolder) -> str:
     }
     l2 = {"L2": (step, run.column("l2"))}
     panels = [
-        _panel("Loss", losses, STEPS, "cross-entropy, nats", references={"chance, ln 2": math.log(2)}),
-        _panel("Accuracy", right, STEPS, "answers predicted, %", references={"chance, 50 %": 50.0}),
+        _panel(
+            "Loss",
+            losses,
+            STEPS,
+            "cross-entropy, nats",
+            references={"chance, ln 2": math.log(2)},
+            colours=SPLITS,
+        ),
+        _panel(
+            "Accuracy",
+            right,
+            STEPS,
+            "answers predicted, %",
+            references={"chance, 50 %": 50.0},
+            colours=SPLITS,
+        ),
         _returns_scatter(run),
-        _panel("L2 coefficient", l2, STEPS, "weight of the squared parameters", smoothing=0, log_y=True),
+        _panel(
+            "L2 coefficient",
+            l2,
+            STEPS,
+            "weight of the squared parameters",
+            smoothing=0,
+            log_y=True,
+            colours=SPLITS,
+        ),
         _rewards_along_episode(run),
     ]
     lead = (
@@ -80,7 +115,7 @@ def standardise(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / deviation if deviation > 0 else np.zeros_like(values)
 
 
-def _returns_scatter(run: RunFolder) -> str:
+def _returns_scatter(run: RunRecord) -> str:
     predicted, true = (run.diagnostics.get(f"{kind}_returns", np.empty(0)) for kind in ("predicted", "true"))
     if not len(predicted) or len(predicted) != len(true):
         return ""
@@ -91,7 +126,7 @@ def _returns_scatter(run: RunFolder) -> str:
     return _figure("Predicted against true return", note, to_svg(figure, f"Predicted against true. {note}"))
 
 
-def _rewards_along_episode(run: RunFolder) -> str:
+def _rewards_along_episode(run: RunRecord) -> str:
     episode = run.episodes.get("after")
     if episode is None or episode.learned_rewards is None:
         return ""

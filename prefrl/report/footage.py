@@ -10,14 +10,14 @@ import numpy as np
 
 from prefrl import clips
 from prefrl.queries import Comparison
-from prefrl.report.folder import RunFolder
+from prefrl.report.record import RunRecord
 
 SECONDS = 6.0  # shown of an episode
 MOST_FRAMES = 240  # drawn of any clip, however fast it is shown
 WIDTH, HEIGHT = 256, 256  # pixels
 SHOWN_COMPARISONS = 3  # an early, a middle and a late one
 
-OpenDraw = Callable[[RunFolder], AbstractContextManager[clips.Draw]]
+OpenDraw = Callable[[RunRecord], AbstractContextManager[clips.Draw]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,13 @@ class Footage:
     problem: str = ""
 
 
-def open_renderer(run: RunFolder) -> AbstractContextManager[clips.Draw]:
+def open_renderer(run: RunRecord) -> AbstractContextManager[clips.Draw]:
     """What draws this run's environment, with the horizon that the run gave it."""
     horizon, on_end = run.config.get("horizon"), run.config.get("on_end", "absorb")
     return clips.renderer(run.env_id, WIDTH, HEIGHT, horizon=horizon, on_end=on_end)
 
 
-def film(run: RunFolder, comparisons: Sequence[Comparison], open_draw: OpenDraw, fps: float) -> Footage:
+def film(run: RunRecord, comparisons: Sequence[Comparison], open_draw: OpenDraw, fps: float) -> Footage:
     """Draws all that the report shows; never fails, since a report without clips is still a report."""
     states = {name: e.render_states for name, e in run.episodes.items() if e.render_states is not None}
     chosen = early_middle_late(comparisons)

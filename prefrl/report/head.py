@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from prefrl.report.folder import RunFolder
+from prefrl.report.record import RunRecord
 from prefrl.report.text import MISSING, duration, escape, number, percent
 
 
@@ -14,12 +14,12 @@ def environment_name(env_id: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", bare) or env_id
 
 
-def taught(run: RunFolder) -> str:
+def taught(run: RunRecord) -> str:
     """What the agent learned from, in three words."""
     return f"learned from {run.labels:,} comparisons" if run.labels else "trained on the true reward"
 
 
-def masthead(run: RunFolder) -> str:
+def masthead(run: RunRecord) -> str:
     """Environment, what it learned from, and one sentence for somebody who has never heard of it."""
     if run.labels:
         story = (
@@ -40,20 +40,17 @@ def masthead(run: RunFolder) -> str:
     )
 
 
-def _fact(run: RunFolder, name: str) -> str:
+def _fact(run: RunRecord, name: str) -> str:
     value = run.summary.get(name, run.config.get(name))
     return "" if value is None or value == "" else f"{name} {value}"
 
 
-def tiles(run: RunFolder) -> str:
+def tiles(run: RunRecord) -> str:
     """The key numbers; those of the reward model only where there is one."""
     summary, steps = run.summary, run.summary.get("steps", _last(run, "step"))
     shown = []
     if run.labels:
-        used = _last(run, "labels")
-        shown.append(
-            _tile("Labels used", number(run.labels if used is None else used), "answered comparisons")
-        )
+        shown.append(_tile("Labels used", number(run.labels), "answered comparisons"))
     if run.labels and run.reward_model:
         accuracy = run.reward_model.get("heldout_accuracy")
         shown.append(_tile("Held-out accuracy", percent(accuracy), "of the reward model; chance is 50 %"))
@@ -66,11 +63,11 @@ def tiles(run: RunFolder) -> str:
     return f'{_returns(run)}<div class="tiles">{"".join(shown)}</div>'
 
 
-def _returns(run: RunFolder) -> str:
+def _returns(run: RunRecord) -> str:
     """The return of the last policy, and of the random one beside it."""
     mean, std = (number(run.summary.get(f"true_return_{name}")) for name in ("mean", "std"))
     if mean == MISSING:
-        return ""
+        return '<p class="missing">Not finished: the return of the last policy is measured at the end.</p>'
     episodes = escape(run.config.get("eval_episodes", 20))
     spread = f" <small>± {std}</small>" if std != MISSING else ""
     tile = _tile("True return", mean + spread, f"last policy, mean ± std of {episodes} episodes")
@@ -86,7 +83,7 @@ def _tile(name: str, value: str, note: str) -> str:
     )
 
 
-def _last(run: RunFolder, name: str) -> int | float | None:
+def _last(run: RunRecord, name: str) -> int | float | None:
     """The last value of a column of the progress; whole numbers as such."""
     values = run.column(name)
     values = values[values == values]

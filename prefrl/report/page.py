@@ -10,7 +10,7 @@ from string import Template
 from prefrl import clips
 from prefrl.queries import Comparison
 from prefrl.report import details, figures, footage, head, watching
-from prefrl.report.folder import RunFolder, read_run
+from prefrl.report.record import RunRecord, read_run
 from prefrl.report.text import escape
 
 
@@ -33,7 +33,7 @@ def write_report(run_dir: Path, comparisons: Sequence[Comparison] = ()) -> Path:
     return path
 
 
-def page(run: RunFolder, filmed: footage.Footage) -> str:
+def page(run: RunRecord, filmed: footage.Footage) -> str:
     """The whole page as HTML."""
     sections = (
         head.masthead(run),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 
 from prefrl.queries import Answer, Comparison
-from prefrl.report.folder import RunFolder
 from prefrl.report.footage import Footage
+from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, number, section
 
 _TITLES = {"before": "Before training", "midway": "Midway", "after": "After training"}
 
 
-def episodes(run: RunFolder, footage: Footage) -> str:
+def episodes(run: RunRecord, footage: Footage) -> str:
     """The episodes before, midway and after, side by side."""
     figures = []
     for name, clip in footage.episodes.items():

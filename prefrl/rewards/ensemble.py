@@ -12,7 +12,6 @@ from gymnasium import spaces
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.func import functional_call, stack_module_state, vmap
 
 from prefrl.config import RewardConfig
 from prefrl.moments import RunningMoments
@@ -24,14 +23,14 @@ WEIGHTS, DESCRIPTION = "reward_model.safetensors", "reward_model.json"
 
 
 class Ensemble:
-    """M reward networks whose parameters are stacked along a first axis, so that no loop runs over members.
+    """M reward networks in one module, evaluated and trained together.
 
     The learned reward is the mean over the members of each one's prediction, standardised on its own
     (Christiano et al. 2017, sec. 2.2.3). Vector observations are standardised by what was shown to
     `see`; the networks' own outputs, not the standardised ones, are what comparisons are trained on.
 
     Attributes:
-        parameters: name -> [M, ...] leaf tensors.
+        network: (obs, actions) -> [M, B]; every parameter has one block a member along its first axis.
         l2: [M] weight of each member's sum of squared parameters, adapted by `fit`.
         output_mean: [M] mean of each member's predictions, set by `standardise`.
         output_std: [M].
@@ -49,13 +48,7 @@ class Ensemble:
         make = find_network(config.network, self.inputs.shapes)
         with torch.random.fork_rng(devices=[]):  # layers draw their weights from torch's global generator
             torch.manual_seed(seed)
-            networks = [make(self.inputs.shapes, config.hidden) for _ in range(config.members)]
-        parameters, self._buffers = stack_module_state(networks)  # type: ignore[arg-type]
-        self._skeleton = networks[0].to("meta")
-        self.parameters: dict[str, Tensor] = {
-            name: value.detach().to(self.device).requires_grad_() for name, value in parameters.items()
-        }
-        self._buffers = {name: value.to(self.device) for name, value in self._buffers.items()}
+            self.network = make(self.inputs.shapes, config.hidden, config.members).to(self.device)
         self._moments = {
             name: RunningMoments((size,)).to(self.device) for name, size in self.inputs.shapes.vectors.items()
         }
@@ -80,11 +73,7 @@ class Ensemble:
     def raw(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """[M, B] what the networks themselves put out, with gradients."""
         scaled = {name: self._moments[name](rows) if name in self._moments else rows for name, rows in obs.items()}
-
-        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
-            return functional_call(self._skeleton, (parameters, buffers), (scaled, actions))
-
-        return vmap(one, randomness="different")(self.parameters, self._buffers)
+        return self.network(scaled, actions)
 
     def see(self, obs: Observations) -> None:
         """Takes observations [B, ...] into the statistics by which inputs are standardised."""
@@ -106,8 +95,7 @@ class Ensemble:
             for key, value in module.state_dict().items()
         }
         own = {"l2": self.l2, "output_mean": self.output_mean, "output_std": self.output_std}
-        networks = {f"parameters.{name}": value.detach() for name, value in self.parameters.items()}
-        return own | moments | networks | {f"buffers.{name}": value for name, value in self._buffers.items()}
+        return own | moments | {f"network.{name}": value for name, value in self.network.state_dict().items()}
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor]) -> None:

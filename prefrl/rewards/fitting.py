@@ -124,8 +124,8 @@ def predicted_returns(ensemble: Ensemble, obs: dict[str, Tensor], actions: Tenso
 
 
 def make_optimizer(ensemble: Ensemble) -> torch.optim.Adam:
-    """Adam over the stacked parameters; being elementwise it keeps the members apart."""
-    return torch.optim.Adam(ensemble.parameters.values(), lr=ensemble.config.reward_lr)
+    """Adam over all members' parameters; being elementwise it keeps them apart."""
+    return torch.optim.Adam(ensemble.network.parameters(), lr=ensemble.config.reward_lr)
 
 
 def fit(
@@ -151,7 +151,7 @@ def fit(
             losses = _losses(ensemble, data, batch)
             weights = data.weights[batch].T
             member_loss = (losses * weights).sum(1) / len(batch)
-            penalty = sum(p.square().flatten(1).sum(1) for p in ensemble.parameters.values())
+            penalty = sum(p.square().reshape(config.members, -1).sum(1) for p in ensemble.network.parameters())
             optimizer.zero_grad()
             (member_loss + ensemble.l2 * penalty).sum().backward()
             optimizer.step()
@@ -178,7 +178,7 @@ def _adapt_l2(ensemble: Ensemble, train_mean: Tensor, heldout_sum: Tensor, heldo
     ratio = heldout_sum / _at_least_one(heldout_number) / train_mean
     factor = torch.where(ratio > config.l2_high, 1.05, torch.where(ratio < config.l2_low, 1 / 1.05, 1.0))
     factor = torch.where(heldout_number > 0, factor, 1.0)
-    ensemble.l2 = (ensemble.l2 * factor).clamp(1e-8, 1e-1)
+    ensemble.l2 = (ensemble.l2 * factor).clamp(1e-8, 1.0)
 
 
 @torch.no_grad()

@@ -37,7 +37,7 @@ class Episode:
 
 
 @dataclass(frozen=True, eq=False)
-class RunFolder:
+class RunRecord:
     """What the report is made of.
 
     Attributes:
@@ -61,9 +61,13 @@ class RunFolder:
 
     @property
     def labels(self) -> int:
-        """Comparisons learned from; 0 for a run on the true reward."""
-        found = self.summary.get("labels", self.config.get("labels"))
-        return int(found) if isinstance(found, int | float) else 0
+        """Comparisons learned from so far; 0 for a run on the true reward."""
+        budget = self.summary.get("labels", self.config.get("labels"))
+        if not isinstance(budget, int | float):
+            return 0
+        used = self.column("labels")
+        used = used[np.isfinite(used)]
+        return int(used[-1]) if budget and len(used) and used[-1] else int(budget)
 
     @property
     def reward_model(self) -> Mapping[str, Any]:
@@ -75,7 +79,7 @@ class RunFolder:
         return self.progress.get(name, np.full(rows, np.nan))
 
 
-def read_run(path: Path) -> RunFolder:
+def read_run(path: Path) -> RunRecord:
     """Reads a run's folder, finished or not.
 
     Raises:
@@ -84,7 +88,7 @@ def read_run(path: Path) -> RunFolder:
     if not path.is_dir():
         raise FileNotFoundError(f"no run at {path}; `prefrl train` makes one in its output folder")
     episodes = {name: _episode(path / "episodes" / f"{name}.safetensors") for name in EPISODES}
-    return RunFolder(
+    return RunRecord(
         path=path,
         config=_json(path / "config.json"),
         summary=_json(path / "summary.json"),

@@ -1,0 +1,137 @@
+"""Observations are Gymnasium v5's; true rewards are those of the 2017 release, by hand."""
+
+from types import SimpleNamespace
+
+import gymnasium as gym
+import mujoco as mj
+import numpy as np
+import pytest
+from prefrl_envs import mujoco as tasks
+from prefrl_envs.mujoco import Transition
+
+V5 = {
+    "hopper": ("Hopper", {}),
+    "walker2d": ("Walker2d", {}),
+    "swimmer": ("Swimmer", {}),
+    "half_cheetah": ("HalfCheetah", {}),
+    "ant": ("Ant", {"include_cfrc_ext_in_observation": False}),
+    "reacher": ("Reacher", {}),
+    "inverted_pendulum": ("InvertedPendulum", {}),
+    "inverted_double_pendulum": ("InvertedDoublePendulum", {}),
+}
+
+
+@pytest.mark.parametrize("name", V5)
+def test_observations_are_those_of_v5(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Gymnasium's own cheetah leaves a log file
+    v5_name, kwargs = V5[name]
+    task = getattr(tasks, name)
+    v5 = gym.make(f"{v5_name}-v5", **kwargs).unwrapped
+    env = gym.make(f"prefrl/{v5_name}-v0")
+    assert env.observation_space == v5.observation_space
+    assert env.action_space == v5.action_space
+    expected, obs = v5.reset(seed=1)[0], env.reset(seed=1)[0]
+    for action in np.random.default_rng(0).uniform(-1, 1, (40, *v5.action_space.shape)).astype(np.float32):
+        np.testing.assert_array_equal(obs, expected)
+        np.testing.assert_array_equal(task.observe(env.unwrapped.data), expected)
+        expected, obs = v5.step(action)[0], env.step(action)[0]  # v5 would have ended some of these
+
+
+@pytest.mark.parametrize(
+    "name, physics, expected",
+    [
+        ("hopper", {"qpos": [0.7, 1.3, 0.0]}, 2.0 + 1.0 + 0.3),
+        ("hopper", {"qpos": [0.5, 0.1, 3.0]}, 0.0 + 1.0 - 0.9),  # lying: the alive bonus is paid all the same
+        ("walker2d", {"qpos": [0.4, 1.25, 0.0]}, -1.0 + 1.0 - 0.75),
+        ("swimmer", {"qpos": [0.6, 9.0, 9.0]}, 1.0),
+        ("half_cheetah", {"qpos": [1.0, 9.0, 9.0]}, 5.0),
+        ("ant", {"qpos": [0.6, 9.0, 0.75]}, 1.0 - 0.45),
+        ("reacher", {"xpos": [[9, 9, 9]] * 3 + [[0.1, 0.2, 0.01], [0.13, 0.24, 0.01]]}, -0.05),
+        ("inverted_pendulum", {"qpos": [9.0, 0.5]}, 0.75),
+        (
+            "inverted_double_pendulum",
+            {"site_xpos": [[2.0, 0.0, 1.5]], "qvel": [9.0, 1.0, 2.0]},
+            10 - (0.01 * 4 + 0.25) - (0.001 + 0.02) + 10 * 0.5,
+        ),
+    ],
+)
+def test_true_reward_by_hand(name, physics, expected):
+    """From x = 0.5 in 0.1 s; one simulation, and a batch of two."""
+    physics = {"qpos": [0.0, 0.0]} | physics
+    for copies in ((), (2,)):
+        fields = {field: np.broadcast_to(value, copies + np.shape(value)) for field, value in physics.items()}
+        step = Transition(np.zeros(0), np.full(copies, 0.5), np.zeros(0), SimpleNamespace(**fields), dt=0.1)
+        np.testing.assert_allclose(getattr(tasks, name).reward(step), np.full(copies, expected), atol=1e-12)
+
+
+def test_the_true_reward_is_of_this_step():
+    env = gym.make("prefrl/Hopper-v0")
+    env.reset(seed=0)
+    data, dt = env.unwrapped.data, env.unwrapped.dt
+    for _ in range(5):
+        before = data.qpos[0]
+        _, reward, _, _, _ = env.step(np.ones(3, np.float32))
+        assert reward == pytest.approx((data.qpos[0] - before) / dt + data.qpos[1], abs=1e-12)
+
+
+def test_torque_costs_nothing():
+    env = gym.make("prefrl/Reacher-v0")
+    obs, _ = env.reset(seed=0)
+    _, reward, _, _, _ = env.step(np.ones(2, np.float32))
+    assert reward == pytest.approx(-np.linalg.norm(obs[-2:]), abs=0.02)  # v5 would subtract 0.2 more
+
+
+def test_backflip_by_hand():
+    """-spin * (1 + 0.3 height + 0.1 power - 0.05 forward speed)."""
+    obs = np.array([1.2, 0, 0, 0, 0, 2.0, 0, -3.0, 1.0, 2.0, -1.0])
+    action = np.array([1.0, 0.5, -1.0])
+    step = Transition(obs, 0.0, action, SimpleNamespace(qpos=np.zeros(6)), dt=0.1)
+    assert tasks.hopper_backflip.reward(step) == pytest.approx(3.0 * (1 + 0.36 + 0.1 * 3.0 - 0.1))
+
+
+def test_backflip_is_paid_for_the_observation_before_the_action():
+    env = gym.make("prefrl/HopperBackflip-v0")
+    obs, _ = env.reset(seed=0)
+    for _ in range(3):
+        before, action = obs, env.action_space.sample()
+        obs, reward, _, _, info = env.step(action)
+        step = Transition(before, 0.0, action, env.unwrapped.data, dt=0.1)
+        assert reward == 0.0
+        assert info["true_reward"] == tasks.hopper_backflip.reward(step)
+
+
+@pytest.fixture(scope="module")
+def v5():
+    return tasks.half_cheetah_one_leg.v5()
+
+
+class TestOneLeg:
+    def test_the_capsules_are_those_of_the_model(self, v5):
+        names = [v5.model.geom(geom).name for geom, _, _ in (*tasks._TRUNK, *tasks._FRONT_LEG)]
+        assert names == ["torso", "head", "fthigh", "fshin", "ffoot"]
+        for geom, half_length, radius in (*tasks._TRUNK, *tasks._FRONT_LEG):
+            np.testing.assert_allclose(v5.model.geom_size[geom, :2], [radius, half_length])
+
+    @pytest.mark.parametrize(
+        "pose, expected",
+        [
+            ({"rootz": 0.05, "rooty": -0.5}, 3.0),  # rearing: 1 + 2 m/s
+            ({"rootz": -0.13}, 0.0),  # on both feet
+            ({"rootz": -0.55, "fthigh": -1.0}, 0.0),  # on its belly
+            ({"rootz": -0.4, "rooty": np.pi}, 0.0),  # on its back, legs up
+            ({"rootz": 0.5, "rooty": np.pi}, 0.0),  # in the air upside down
+        ],
+    )
+    def test_it_is_paid_on_the_rear_leg_only(self, v5, pose, expected):
+        mj.mj_resetData(v5.model, v5.data)
+        for joint, value in pose.items():
+            v5.data.joint(joint).qpos = value
+        mj.mj_forward(v5.model, v5.data)
+        step = Transition(np.zeros(0), x=-0.2, action=np.zeros(6), physics=v5.data, dt=0.1)
+        assert tasks.half_cheetah_one_leg.reward(step) == pytest.approx(expected)
+
+
+def test_making_a_task_leaves_no_log_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gym.make("prefrl/HalfCheetah-v0").close()  # MuJoCo complains of its format
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,87 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from prefrl_envs.rendering import Renderer
+from prefrl_envs.suite import SUITE
+from prefrl_envs.wrappers import RenderState, make_env
+
+
+@pytest.mark.parametrize("env_id", [row.id for row in SUITE])
+def test_different_states_look_different_and_the_same_the_same(env_id):
+    states = _states(make_env(env_id), steps=8)
+    with Renderer(env_id, width=96, height=64) as renderer:
+        frames = renderer.draw(np.stack([states[0], states[-1], states[0]]))
+    assert frames.shape == (3, 64, 96, 3)
+    assert frames.dtype == np.uint8
+    np.testing.assert_array_equal(frames[0], frames[2])
+    assert not np.array_equal(frames[0], frames[1])
+    assert frames[0].std() > 5  # something is in the picture
+
+
+def test_the_camera_goes_with_the_body():
+    """The body stays in the middle; the ground, a checkerboard two metres long, goes by under it."""
+    state = _states(make_env("hopper"), steps=1)[0]
+    far, lifted = state.copy(), state.copy()
+    far[0] += 2_000.0
+    lifted[1] += 0.4
+    with Renderer("hopper", 128, 128) as renderer:
+        here, there, above = renderer.draw(np.stack([state, far, lifted]))
+    assert here[40:110, 55:75].std() > 5
+    body = _brown(here)
+    assert body.sum() > 100
+    assert (body & _brown(there)).sum() > 0.9 * body.sum()
+    assert np.argwhere(_brown(above))[:, 0].mean() < np.argwhere(body)[:, 0].mean() - 5  # a jump goes up
+
+
+def test_a_state_is_enough_to_draw_the_observation_it_was_taken_at():
+    env = gym.make("prefrl/CartPole-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    env.step(1)
+    height, width, _ = env.render().shape
+    with Renderer("prefrl/CartPole-v0", width, height) as renderer:
+        frames = renderer.draw(RenderState(env).render_state()[None])
+    np.testing.assert_array_equal(frames[0], env.render())
+
+
+def test_recorded_frames_are_resized():
+    states = _states(make_env("FrozenLake-v1", horizon=10, render_mode="rgb_array"), steps=2)
+    with Renderer("FrozenLake-v1", 50, 40, horizon=10) as renderer:
+        frames = renderer.draw(np.stack(states))
+    assert frames.shape == (3, 40, 50, 3)
+    assert frames.dtype == np.uint8
+
+
+@pytest.mark.filterwarnings("ignore:.*not in the possible render_modes")
+def test_what_cannot_be_drawn_is_said():
+    gym.register("NoPicture-v0", entry_point=_NoPicture)
+    with pytest.raises(ValueError, match="nothing draws NoPicture-v0"):
+        Renderer("NoPicture-v0", 10, 10, horizon=5)
+
+
+class _NoPicture(gym.Env):
+    observation_space = gym.spaces.Box(0, 1, (1,))
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, render_mode=None):
+        """Accepts a render mode and ignores it."""
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+
+
+def _states(env, steps):
+    """The render states before each of some random steps."""
+    env = RenderState(env)
+    env.reset(seed=1)
+    env.action_space.seed(1)
+    states = [env.render_state()]
+    for _ in range(steps):
+        env.step(env.action_space.sample())
+        states.append(env.render_state())
+    env.close()
+    return states
+
+
+def _brown(frame):
+    """[H, W] where the hopper is: redder than blue, as the grey ground is not."""
+    return frame[..., 0].astype(int) - frame[..., 2] > 40

@@ -1,0 +1,197 @@
+"""The loop, on tasks small enough for a test."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3 import PPO
+
+from prefrl.algorithms.rlhf import train
+from prefrl.checkpoints import checkpoints
+from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
+from prefrl.labelers.oracle import Oracle
+from prefrl.metrics import normalised_return
+from prefrl.queries import INCOMPARABLE
+from prefrl.runs import COLUMNS, RunFolder
+from prefrl.store import PreferenceStore
+
+SMALL = RlhfConfig(
+    env_id="prefrl/PointGoal-v0",
+    labels=30,
+    steps=3072,
+    seed=0,
+    checkpoint_steps=1024,
+    eval_episodes=2,
+    threads=1,
+    agent=PpoConfig(num_envs=4, n_steps=64, batch_size=64, n_epochs=2),
+    reward=RewardConfig(initial_epochs=3, epochs=1),
+    query=QueryConfig(clip_steps=10, initial_steps=512, round_steps=512),
+)
+
+
+def run(config, path, labeler=None, **kwargs):
+    folder = RunFolder(path)
+    if not folder.config_file.exists():
+        folder.create(config)
+    return train(config, folder, labeler or Oracle(config.oracle, config.seed), **kwargs), folder
+
+
+def same_policy(first, second):
+    a, b = (PPO.load(folder.policy, device="cpu").policy.state_dict() for folder in (first, second))
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def stop_after(rows):
+    """A `stopped` and an `on_row` that end a run after so many rollouts."""
+    seen = []
+    return {"on_row": seen.append, "stopped": lambda: len(seen) >= rows}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    ended, folder = run(SMALL, tmp_path_factory.mktemp("runs") / "whole")
+    assert ended
+    return folder
+
+
+def test_a_run_leaves_everything_it_promises(finished):
+    names = {path.name for path in finished.path.iterdir()}
+    assert names >= {"config.json", "preferences.sqlite3", "progress.csv", "policy.zip", "reward_model", "summary.json", "episodes"}
+    assert {path.stem for path in (finished.path / "episodes").iterdir()} == {"before", "midway", "after"}
+    assert finished.progress.read_text().splitlines()[0].split(",") == list(COLUMNS)
+
+
+def test_the_summary_has_what_benchmarks_read(finished):
+    summary = finished.summary()
+    assert summary["labels"] == 30
+    assert summary["steps"] >= SMALL.steps
+    assert set(summary["reward_model"]) == {"heldout_accuracy", "pearson", "spearman"}
+    for key in (
+        "study", "env_id", "variant", "preset", "seed", "true_return_mean", "true_return_std", "random_return_mean",
+        "wall_seconds", "steps_per_second", "threads", "cpu", "git_commit", "versions",
+    ):  # fmt: skip
+        assert key in summary
+    assert summary["versions"]["mujoco"]
+
+
+def test_every_label_is_spent_on_schedule(finished):
+    with PreferenceStore.existing(finished.store) as store:
+        steps = [comparison.query.step for comparison in store.answered()]
+        assert store.counts().open == 0
+    assert len(steps) == SMALL.labels
+    assert steps.count(min(steps)) == SMALL.initial_labels == 8
+    assert steps == sorted(steps)
+    assert len(set(steps)) >= 4
+
+
+def test_the_same_seed_gives_the_same_policy(finished, tmp_path):
+    _, again = run(SMALL, tmp_path / "again")
+    _, other = run(dataclasses.replace(SMALL, seed=1), tmp_path / "other")
+    assert same_policy(finished, again)
+    assert not same_policy(finished, other)
+    rows, more = (
+        [line.rsplit(",", 1)[0] for line in folder.progress.read_text().splitlines()] for folder in (finished, again)
+    )
+    assert rows == more  # but for the seconds
+
+
+def test_a_killed_run_resumed_from_its_checkpoint_equals_the_uninterrupted_one(finished, tmp_path):
+    """The store is ahead of the checkpoint, as after kill -9: what was asked since is asked again, and known."""
+    ended, folder = run(SMALL, tmp_path / "killed", **stop_after(7))
+    assert not ended
+    for late in checkpoints(folder.checkpoints)[1:]:
+        shutil.rmtree(late)
+    with PreferenceStore.existing(folder.store) as store:
+        answered_before = [comparison.query.id for comparison in store.answered()]
+    ended, _ = run(SMALL, folder.path)
+    assert ended
+    with PreferenceStore.existing(folder.store) as store, PreferenceStore.existing(finished.store) as whole:
+        resumed, expected = ([comparison.query.id for comparison in s.answered()] for s in (store, whole))
+    assert resumed == expected
+    assert resumed[: len(answered_before)] == answered_before
+    assert same_policy(finished, folder)
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path):
+    _, folder = run(SMALL, tmp_path / "stopped", **stop_after(5))
+    rows = folder.progress.read_text().splitlines()
+    ended, _ = run(SMALL, folder.path)
+    assert ended
+    after = folder.progress.read_text().splitlines()
+    assert after[: len(rows)] == rows
+    steps = [int(line.split(",")[0]) for line in after[1:]]
+    assert steps == sorted(set(steps))
+
+
+def test_a_finished_run_can_be_extended(tmp_path):
+    _, folder = run(SMALL, tmp_path / "run")
+    longer = dataclasses.replace(SMALL, steps=4096, labels=40)
+    folder.write_config(longer)
+    ended, _ = run(longer, folder.path)
+    assert ended
+    assert folder.summary()["steps"] >= 4096
+    with PreferenceStore.existing(folder.store) as store:
+        assert store.counts().labels == 40
+
+
+def test_without_labels_the_agent_is_paid_the_true_reward_and_nobody_is_asked(tmp_path):
+    class Nobody:
+        name = "nobody"
+
+        def label(self, query):
+            raise AssertionError("a baseline asks nothing")
+
+    ended, folder = run(dataclasses.replace(SMALL, labels=0), tmp_path / "run", Nobody())
+    assert ended
+    assert folder.summary()["reward_model"] is None
+    assert not folder.reward_model.exists()
+
+
+def test_a_skipped_pair_costs_no_label(tmp_path):
+    """An oracle that skips the worse half still gives every label that was asked for."""
+    picky = dataclasses.replace(SMALL, oracle=OracleConfig(skip_below=-9.0))
+    _, folder = run(picky, tmp_path / "run")
+    with PreferenceStore.existing(folder.store) as store:
+        counts = store.counts()
+    assert counts.skipped > 0
+    assert counts.labels == 30
+
+
+def test_a_labeler_who_skips_everything_stops_the_run_in_one_clear_line(tmp_path):
+    class Never:
+        name = "never"
+
+        def label(self, query):
+            return INCOMPARABLE
+
+    with pytest.raises(ValueError, match="never skipped every pair"):
+        run(SMALL, tmp_path / "run", Never())
+
+
+def test_a_corrupt_checkpoint_is_one_clear_line_and_stays_as_it_is(tmp_path):
+    _, folder = run(SMALL, tmp_path / "run", **stop_after(6))
+    latest = checkpoints(folder.checkpoints)[-1]
+    (latest / "tensors.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="is damaged .*remove that folder to go on from the one before"):
+        run(SMALL, tmp_path / "run")
+    assert (latest / "tensors.safetensors").read_bytes() == b"nonsense"
+
+
+def test_it_learns(tmp_path):
+    """On a chain whose best return is known, comparisons alone get most of the way."""
+    config = RlhfConfig(
+        env_id="prefrl/ChainWalk-v0", labels=100, steps=12_288, seed=0, eval_episodes=10, threads=1,
+        agent=PpoConfig(num_envs=4, n_steps=128, batch_size=64, n_epochs=5, learning_rate=1e-3),
+        reward=RewardConfig(initial_epochs=30),
+        query=QueryConfig(clip_steps=10, initial_steps=1024, round_steps=1024),
+    )  # fmt: skip
+    _, folder = run(config, tmp_path / "run")
+    from prefrl_envs.toy import ChainWalk
+
+    summary = folder.summary()
+    achieved = normalised_return(summary["true_return_mean"], summary["random_return_mean"], ChainWalk.best_return(40))
+    assert achieved > 0.7
+    assert summary["reward_model"]["heldout_accuracy"] > 0.7
+    assert np.isfinite(summary["true_return_std"])

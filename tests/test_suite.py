@@ -1,0 +1,137 @@
+"""The suite's promises, over the registry."""
+
+import os
+import subprocess
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env as check_gymnasium
+from prefrl_envs.suite import SUITE, Entry, canonical_id, entry, find, register_suite
+from prefrl_envs.wrappers import make_env
+from stable_baselines3.common.env_checker import check_env as check_sb3
+
+
+@pytest.mark.parametrize("row", SUITE, ids=lambda row: row.id)
+class TestPromises:
+    @pytest.mark.filterwarnings("ignore")  # wrapped on purpose; Box bounds that are infinite in MuJoCo
+    def test_gymnasium_and_sb3_accept_it(self, row: Entry) -> None:
+        env = gym.make(row.id)
+        check_gymnasium(env, skip_render_check=True)
+        check_sb3(env, warn=False, skip_render_check=True)
+
+    def test_every_episode_has_the_same_length(self, row: Entry) -> None:
+        horizon = min(row.horizon, 100)  # the registered one is tested below: 1,000 steps add nothing
+        env = make_env(row.id, horizon=horizon)
+        assert [len(_episode(env, seed)) for seed in (0, 1)] == [horizon, horizon]
+        assert gym.spec(row.id).max_episode_steps == row.horizon
+
+    def test_the_same_seed_gives_the_same_episode(self, row: Entry) -> None:
+        one, two = (_episode(make_env(row.id, horizon=20), seed=3) for _ in range(2))
+        assert all(_equal(a[0], b[0]) and a[1] == b[1] for a, b in zip(one, two, strict=True))
+
+    def test_another_seed_gives_another_episode(self, row: Entry) -> None:
+        one, two = (_episode(make_env(row.id, horizon=20), seed) for seed in (3, 4))
+        assert not all(_equal(a[0], b[0]) for a, b in zip(one, two, strict=True))
+
+    def test_the_true_reward_is_the_reward_or_hidden(self, row: Entry) -> None:
+        for _, reward, true_reward in _episode(make_env(row.id, horizon=20), seed=0):
+            assert isinstance(true_reward, float)
+            assert reward == (0.0 if "behaviour" in row.tags else true_reward)
+
+    def test_a_clip_fits_into_an_episode_and_lasts_about_as_long_as_the_papers(self, row: Entry) -> None:
+        assert 0 < row.clip_steps <= row.horizon
+        assert 0.9 <= row.clip_steps / row.fps <= 1.6
+
+
+def test_a_registered_episode_ends_at_its_horizon():
+    assert len(_episode(gym.make("prefrl/Hopper-v0"), seed=0)) == 1000
+    assert len(_episode(gym.make("prefrl/CartPole-v0"), seed=0)) == 200
+
+
+def test_names_are_found():
+    for name in ("Hopper", "hopper", "Hopper-v0", "prefrl/Hopper-v0", "prefrl_envs:prefrl/Hopper-v0"):
+        assert canonical_id(name) == "prefrl/Hopper-v0"
+    assert canonical_id("CartPole-v1") == "CartPole-v1"  # Gymnasium's own
+    assert find("CartPole-v1") is None
+    assert entry("prefrl/Ant-v0") is find("prefrl/Ant-v0")
+
+
+@pytest.mark.parametrize("look_up", [entry, canonical_id, make_env])
+def test_an_unknown_name_gets_a_suggestion(look_up):
+    message = (
+        "unknown environment 'prefrl/Hoper-v0'. Did you mean 'prefrl/Hopper-v0'\\? Known: prefrl/Hopper-v0, "
+    )
+    with pytest.raises(ValueError, match=message):
+        look_up("prefrl/Hoper-v0")
+
+
+@pytest.mark.parametrize("name, near", [("walker", "prefrl/Walker2d-v0"), ("Blackjack-v9", "Blackjack-v1")])
+def test_the_suggestion_is_of_the_suite_or_else_of_gymnasium(name, near):
+    with pytest.raises(ValueError, match=f"Did you mean '{near}'"):
+        canonical_id(name)
+
+
+def test_a_module_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="cannot import 'no_such_module'"):
+        canonical_id("no_such_module:My-v0")
+
+
+def test_registering_twice_does_no_harm():
+    before = dict(gym.registry)
+    register_suite()
+    assert dict(gym.registry) == before
+
+
+def test_a_cold_start_by_module_and_id():
+    out = _python(
+        "import gymnasium as gym; print(gym.make('prefrl_envs:prefrl/Hopper-v0').reset(seed=0)[0].shape)"
+    )
+    assert out == "(11,)"
+
+
+def test_importing_the_suite_loads_no_simulator_and_nothing_of_the_trainer():
+    heavy = "{'mujoco', 'torch', 'stable_baselines3', 'prefrl', 'pygame'}"
+    assert _python(f"import prefrl_envs, sys; print({heavy} & set(sys.modules))") == "set()"
+
+
+def test_no_module_of_the_suite_loads_the_trainer():
+    modules = "classic, mujoco, rendering, toy, vector, wrappers"
+    code = f"from prefrl_envs import {modules}; import sys; "
+    assert _python(code + "print({'torch', 'stable_baselines3', 'prefrl'} & set(sys.modules))") == "set()"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
+def test_without_a_display_mujoco_draws_by_egl_unless_told_otherwise():
+    code = "import prefrl_envs, os; print(os.environ.get('MUJOCO_GL'))"
+    assert _python(code, MUJOCO_GL=None, DISPLAY=None, WAYLAND_DISPLAY=None) == "egl"
+    assert _python(code, MUJOCO_GL=None, DISPLAY=":0", WAYLAND_DISPLAY=None) == "None"
+    assert _python(code, MUJOCO_GL="osmesa", DISPLAY=None, WAYLAND_DISPLAY=None) == "osmesa"
+
+
+def _episode(env: gym.Env, seed: int) -> list[tuple]:
+    """(observation, reward, true reward) of every step of random actions; fails if the episode terminates."""
+    env.reset(seed=seed)
+    env.action_space.seed(seed)
+    steps, truncated = [], False
+    while not truncated:
+        obs, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        assert not terminated
+        steps.append((obs, reward, info["true_reward"]))
+    env.close()
+    return steps
+
+
+def _equal(one, two) -> bool:
+    if isinstance(one, dict):
+        return all(np.array_equal(one[key], two[key]) for key in one)
+    return np.array_equal(one, two)
+
+
+def _python(code: str, **environ: str | None) -> str:
+    """What a fresh Python prints; None unsets a variable."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environ
+    env = {name: value for name, value in env.items() if value is not None}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
