@@ -68,7 +68,9 @@ def measure(repeats: int, threads: int) -> dict[str, object]:
     comparisons = compare(pool, np.random.default_rng(100))
     spaces = recorder.observation_space, recorder.action_space
     together = Ensemble(*spaces, config.reward, 100)
-    members = [Ensemble(*spaces, dataclasses.replace(config.reward, members=1), m) for m in range(together.config.members)]
+    members = [
+        Ensemble(*spaces, dataclasses.replace(config.reward, members=1), m) for m in range(together.config.members)
+    ]
     obs, actions = rollouts[-1].flat()
     timed = {
         "ppo_rollout_s": lambda: learn_one_rollout(model),

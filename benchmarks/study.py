@@ -47,7 +47,18 @@ def finish(study: str, task: str, variant: str, seed: int, threads: int, folder:
     if RunFolder(folder).config_file.exists():
         arguments = ["resume", str(folder)]
     else:
-        arguments = ["train", task, "--preset", preset, "--labels", labels, "--seed", str(seed), "--study", study]
+        arguments = [
+            "train",
+            task,
+            "--preset",
+            preset,
+            "--labels",
+            labels,
+            "--seed",
+            str(seed),
+            "--study",
+            study,
+        ]
         arguments += ["--threads", str(threads), "--out", str(folder)]
     subprocess.run([sys.executable, "-m", "prefrl.cli", *arguments], check=True)
 

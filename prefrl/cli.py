@@ -49,7 +49,11 @@ def train(args: Sequence[str]) -> int:
     from prefrl.runs import RunFolder
 
     command = tyro.cli(
-        TrainCommand, prog="prefrl train", args=args, default=_defaults(args), config=(tyro.conf.OmitArgPrefixes,)
+        TrainCommand,
+        prog="prefrl train",
+        args=args,
+        default=_defaults(args),
+        config=(tyro.conf.OmitArgPrefixes,),
     )
     command = dataclasses.replace(command, env_id=canonical_id(command.env_id))
     config, run = command.config(), RunFolder(command.folder())
@@ -125,7 +129,7 @@ def _run(config: RlhfConfig, run) -> int:  # type: ignore[no-untyped-def]
     return 0
 
 
-def comparisons_of(run) -> list:  # type: ignore[no-untyped-def, type-arg]
+def comparisons_of(run) -> list:  # type: ignore[no-untyped-def]
     """Every comparison in the run's store."""
     from prefrl.store import PreferenceStore
 
@@ -206,7 +210,12 @@ def envs() -> int:
     table = Table("environment", "horizon", "clip", "fps", "steps", "true reward", box=None, pad_edge=False)
     for row in SUITE:
         table.add_row(
-            row.id, f"{row.horizon:,}", f"{row.clip_steps}", f"{row.fps}", f"{row.training_steps:,}", row.true_reward
+            row.id,
+            f"{row.horizon:,}",
+            f"{row.clip_steps}",
+            f"{row.fps}",
+            f"{row.training_steps:,}",
+            row.true_reward,
         )
     width = None if sys.stdout.isatty() else 160
     Console(width=width).print(table)

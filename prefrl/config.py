@@ -41,7 +41,7 @@ class RewardConfig:
     initial_epochs: int = 50  # passes over the comparisons in the first fit
     epochs: int = 1  # passes over the comparisons in each later fit
     response_noise: float = 0.1  # share of answers taken to be given at random
-    l2: float = 1e-4  # initial weight of the sum of squared parameters, adapted per member
+    l2: float = 1e-2  # initial weight of the sum of squared parameters, adapted per member
     l2_low: float = 1.1  # held-out over training loss below which l2 shrinks
     l2_high: float = 1.5  # held-out over training loss above which l2 grows
     reward_std: float = 1.0  # standard deviation of the normalised reward; its mean is 0
@@ -71,11 +71,14 @@ class OracleConfig:
     discount: float = 1.0  # weight of a step relative to the one after it; below 1 the oracle is myopic
     mistake: float = 0.0  # probability of a flipped answer
     skip_below: float = -math.inf  # a pair whose returns are both below this is skipped
-    tie_within: float = 0.0  # a difference in returns up to this is a tie
+    tie_within: float = 0.0  # a difference in returns below this is a tie, and so are equal ones
 
     def __post_init__(self) -> None:
         _require(self.beta >= 0, f"beta must not be negative, got {self.beta}; inf never errs")
-        _require(0 < self.discount <= 1, f"discount must be in (0, 1], got {self.discount}; 1 weighs all steps alike")
+        _require(
+            0 < self.discount <= 1,
+            f"discount must be in (0, 1], got {self.discount}; 1 weighs all steps alike",
+        )
         _require(0 <= self.mistake <= 1, f"mistake is a probability, got {self.mistake}")
         _require(self.tie_within >= 0, f"tie_within must not be negative, got {self.tie_within}; 0 has no ties")
 
@@ -103,13 +106,22 @@ class RlhfConfig:
     oracle: OracleConfig = field(default_factory=OracleConfig)
 
     def __post_init__(self) -> None:
-        _require(self.labels == 0 or self.labels >= 2, f"labels must be 0 (train on the true reward) or at least 2, got {self.labels}")
+        _require(
+            self.labels == 0 or self.labels >= 2,
+            f"labels must be 0 (train on the true reward) or at least 2, got {self.labels}",
+        )
         _require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         _require(self.threads >= 1, f"threads must be at least 1, got {self.threads}")
         _require(self.eval_episodes >= 1, f"eval_episodes must be at least 1, got {self.eval_episodes}")
-        _require(0 <= self.query.initial_fraction <= 1, f"initial_fraction must be in [0, 1], got {self.query.initial_fraction}")
+        _require(
+            0 <= self.query.initial_fraction <= 1,
+            f"initial_fraction must be in [0, 1], got {self.query.initial_fraction}",
+        )
         _require(self.query.clip_steps >= 1, f"clip_steps must be at least 1, got {self.query.clip_steps}")
-        _require(0 <= self.reward.response_noise < 1, f"response_noise must be in [0, 1), got {self.reward.response_noise}")
+        _require(
+            0 <= self.reward.response_noise < 1,
+            f"response_noise must be in [0, 1), got {self.reward.response_noise}",
+        )
         _require(self.reward.members >= 1, f"members must be at least 1, got {self.reward.members}")
         _require(
             self.steps > self.initial_steps,
@@ -162,11 +174,12 @@ def from_json(values: dict[str, Any]) -> RlhfConfig:
         ValueError: a setting that is not known, or a value that does not fit.
     """
     groups = {"agent": PpoConfig, "reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig}
-    nested = {name: _build(group, values.get(name, {})) for name, group in groups.items()}
-    return _build(RlhfConfig, values | nested)
+    nested = {name: build(group, values.get(name, {})) for name, group in groups.items()}
+    return build(RlhfConfig, values | nested)
 
 
-def _build(kind: Any, values: dict[str, Any]) -> Any:
+def build(kind: Any, values: dict[str, Any]) -> Any:
+    """A dataclass of the group `kind` from JSON values; ValueError for a setting that it does not have."""
     fields = {f.name: f.type for f in dataclasses.fields(kind)}
     if strange := sorted(set(values) - set(fields)):
         raise ValueError(f"unknown setting {strange[0]!r} in {kind.__name__}; known: {', '.join(fields)}")

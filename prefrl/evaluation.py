@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from prefrl_envs.wrappers import OnEnd
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from prefrl.rollouts import Recorder, Rollout
@@ -19,7 +21,7 @@ Policy = Callable[[Observations], np.ndarray]
 
 def act_by(model: BaseAlgorithm, *, deterministic: bool) -> Policy:
     """The policy of an SB3 agent."""
-    return lambda obs: model.predict(obs, deterministic=deterministic)[0]  # type: ignore[arg-type]
+    return lambda obs: model.predict(obs, deterministic=deterministic)[0]
 
 
 def act_randomly(action_space: spaces.Space, num_envs: int, seed: int) -> Policy:
@@ -36,7 +38,7 @@ def play_episodes(
     seed: int,
     *,
     horizon: int | None = None,
-    on_end: str = "absorb",
+    on_end: OnEnd = "absorb",
     threads: int = 1,
 ) -> Rollout:
     """One episode in each of `episodes` fresh environments, side by side.
@@ -48,7 +50,8 @@ def play_episodes(
         T steps of N = episodes environments; T is the horizon, which all episodes share.
     """
     recorder = Recorder(make_vec_env(env_id, episodes, seed, horizon=horizon, on_end=on_end, threads=threads))
-    obs, done = recorder.reset(), False
+    obs: Any = recorder.reset()
+    done = False
     while not done:
         obs, _, dones, _ = recorder.step(policy(obs))
         done = bool(dones.all())

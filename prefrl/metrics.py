@@ -25,9 +25,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return (last - (counts - 1) / 2.0)[inverse]
 
 
-def heldout_accuracy(
-    return_difference: np.ndarray, prefer_left: np.ndarray, weights: np.ndarray
-) -> float | None:
+def heldout_accuracy(return_difference: np.ndarray, prefer_left: np.ndarray, weights: np.ndarray) -> float | None:
     """Share of comparisons that the members that never trained on them predict rightly.
 
     Args:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
@@ -60,10 +62,10 @@ class Recorder(VecEnvWrapper):
 
     def reset(self) -> Observations:
         """Starts every environment anew; steps that were not taken are dropped."""
-        obs = self.venv.reset()
+        obs: Any = self.venv.reset()
         self._steps.clear()
         self._obs = self._checked(obs)
-        return obs  # type: ignore[return-value]
+        return obs
 
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = np.array(actions)
@@ -88,7 +90,7 @@ class Recorder(VecEnvWrapper):
             render_states=None if states[0] is None else np.stack(states),
         )
 
-    def _checked(self, obs: Observations) -> Observations:
+    def _checked(self, obs: Any) -> Observations:
         """A float32 (or integer) copy, and the states that draw it.
 
         Raises:
@@ -124,7 +126,7 @@ class SegmentPool:
         for env in range(num_envs):
             ends = [int(end) + 1 for end in np.flatnonzero(rollout.dones[:, env])]
             bounds = [0, *ends] if ends and ends[-1] == num_steps else [0, *ends, num_steps]
-            for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+            for first, last in pairwise(bounds):
                 self._cut(rollout, env, first, last, rng)
 
     def _cut(self, rollout: Rollout, env: int, first: int, last: int, rng: np.random.Generator) -> None:

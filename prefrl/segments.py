@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -79,9 +80,9 @@ def map_arrays(obs: Observations, change: Callable[[np.ndarray], np.ndarray]) ->
     return {key: change(value) for key, value in obs.items()} if isinstance(obs, dict) else change(obs)
 
 
-def stack_observations(observations: list[Observations]) -> Observations:
+def stack_observations(observations: Sequence[Observations]) -> Observations:
     """T observations (or N blocks of them) as one array, or as a dict of arrays, with a new first axis."""
     first = observations[0]
     if isinstance(first, dict):
-        return {key: np.stack([obs[key] for obs in observations]) for key in first}  # type: ignore[call-overload]
-    return np.stack(observations)  # type: ignore[arg-type]
+        return {key: np.stack([obs[key] for obs in cast(Sequence[dict], observations)]) for key in first}
+    return np.stack(cast(Sequence[np.ndarray], observations))

@@ -20,7 +20,9 @@ from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 
 
-def random_segments(number: int, rng: np.random.Generator, *, length: int = 10, env_id: str = "test/Random-v0") -> list[Segment]:
+def random_segments(
+    number: int, rng: np.random.Generator, *, length: int = 10, env_id: str = "test/Random-v0"
+) -> list[Segment]:
     """Segments of `length` steps, observations [T, 4] and actions [T, 2] normal, true reward = observation[0]."""
     segments = []
     for _ in range(number):
@@ -33,7 +35,9 @@ def random_segments(number: int, rng: np.random.Generator, *, length: int = 10, 
 def random_queries(number: int, rng: np.random.Generator, *, length: int = 10) -> list[Query]:
     """Pairs of random segments, query i asked at step i."""
     segments = random_segments(2 * number, rng, length=length)
-    return [Query((left, right), step) for step, (left, right) in enumerate(zip(segments[::2], segments[1::2], strict=True))]
+    return [
+        Query((left, right), step) for step, (left, right) in enumerate(zip(segments[::2], segments[1::2], strict=True))
+    ]
 
 
 def answered_by(oracle: Oracle, queries: list[Query]) -> list[Comparison]:

@@ -94,8 +94,7 @@ class BatchVecEnv(VecEnv):
     ) -> list[Any]:
         """Calls a method of the v5 environment in each copy's state; what it changes does not come back."""
         return [
-            getattr(self._batch.env(i), method_name)(*method_args, **method_kwargs)
-            for i in self._get_indices(indices)
+            getattr(self._batch.env(i), method_name)(*method_args, **method_kwargs) for i in self._get_indices(indices)
         ]
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:

@@ -1,6 +1,7 @@
 """Reproduces driving Gymnasium's MountainCarContinuous up its hill from comparisons.
 
-The goal is seldom reached at first, so early comparisons say little. Options: `prefrl train MountainCarContinuous --help`.
+The goal is seldom reached at first, so early comparisons say little.
+Options: `prefrl train MountainCarContinuous --help`.
 """
 
 import sys

@@ -37,9 +37,7 @@ def smooth(steps=60):
 def test_a_segment_survives_exactly(each):
     again = decode(each.id, each.env_id, encode(each))
     assert again.id == each.id
-    for (name, before), (name_again, after) in zip(
-        each.arrays().items(), again.arrays().items(), strict=True
-    ):
+    for (name, before), (name_again, after) in zip(each.arrays().items(), again.arrays().items(), strict=True):
         assert name == name_again
         assert before.dtype == after.dtype
         assert before.shape == after.shape

@@ -13,7 +13,9 @@ def config(**values):
 
 def test_survives_json_with_tuples_and_infinities():
     before = config(
-        agent=PpoConfig(net=(32,)), reward=RewardConfig(hidden=(8, 8)), oracle=OracleConfig(beta=2.0, skip_below=-math.inf)
+        agent=PpoConfig(net=(32,)),
+        reward=RewardConfig(hidden=(8, 8)),
+        oracle=OracleConfig(beta=2.0, skip_below=-math.inf),
     )
     assert from_json(json.loads(json.dumps(to_json(before)))) == before
 
@@ -67,5 +69,14 @@ def test_every_field_of_every_group_is_documented_by_a_comment_or_its_name():
     for group in (PpoConfig, RewardConfig, QueryConfig, OracleConfig):
         for field in dataclasses.fields(group):
             line = next(line for line in source if line.strip().startswith(f"{field.name}:"))
-            standard = ("learning_rate", "gae_lambda", "clip_range", "max_grad_norm", "ortho_init", "activation", "vf_coef")
+            standard = (
+                "learning_rate",
+                "gae_lambda",
+                "clip_range",
+                "max_grad_norm",
+                "ortho_init",
+                "activation",
+                "vf_coef",
+                "schedule",
+            )
             assert "#" in line or field.name in standard

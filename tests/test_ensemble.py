@@ -18,9 +18,10 @@ def ensemble(obs=OBS, act=ACT, seed=0, **config):
 
 def steps(number, rng, obs=OBS, act=ACT):
     if isinstance(obs, spaces.Dict):
-        return {"pose": rng.normal(size=(number, 4)), "view": rng.integers(0, 255, (number, 16, 16, 1), np.uint8)}, rng.normal(
-            size=(number, 2)
-        )
+        return {
+            "pose": rng.normal(size=(number, 4)),
+            "view": rng.integers(0, 255, (number, 16, 16, 1), np.uint8),
+        }, rng.normal(size=(number, 2))
     return rng.normal(size=(number, 4)).astype(np.float32), rng.normal(size=(number, 2)).astype(np.float32)
 
 

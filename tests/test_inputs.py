@@ -48,7 +48,9 @@ def test_dict_observations_are_taken_apart():
     inputs = Inputs(space, BOX)
     assert inputs.shapes.vectors == {"pose": 3, "mode": 4}
     assert inputs.shapes.images == {"view": (1, 8, 8)}
-    obs = inputs.observations({"pose": np.ones((2, 3)), "mode": np.array([0, 3]), "view": np.zeros((2, 8, 8, 1), np.uint8)}, CPU)
+    obs = inputs.observations(
+        {"pose": np.ones((2, 3)), "mode": np.array([0, 3]), "view": np.zeros((2, 8, 8, 1), np.uint8)}, CPU
+    )
     assert obs["mode"].tolist() == [[1, 0, 0, 0], [0, 0, 0, 1]]
 
 

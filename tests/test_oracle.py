@@ -52,9 +52,7 @@ def test_the_same_rewards_in_another_order_tie():
     assert Oracle(PERFECT, seed=0).label(Query((a, b), step=0)) == TIE
 
 
-@pytest.mark.parametrize(
-    "beta, left, right", [(1.0, 0.5, 0.0), (0.3, -1.0, 2.0), (4.0, 0.1, 0.0), (0.0, 5.0, 0.0)]
-)
+@pytest.mark.parametrize("beta, left, right", [(1.0, 0.5, 0.0), (0.3, -1.0, 2.0), (4.0, 0.1, 0.0), (0.0, 5.0, 0.0)])
 def test_rationality_is_boltzmann(beta, left, right):
     oracle = Oracle(OracleConfig(beta=beta), seed=1)
     assert frequency(oracle, many(left, right), LEFT) == within(sigmoid(beta * (left - right)))
@@ -102,9 +100,7 @@ def test_skipping_looks_at_undiscounted_returns():
     assert Oracle(config, seed=0).label(Query((with_rewards(4, 0), with_rewards(0, 0)), step=0)) == LEFT
 
 
-@pytest.mark.parametrize(
-    "left, right, answer", [(1.0, 1.9, TIE), (1.9, 1.0, TIE), (1.0, 2.1, RIGHT), (2.1, 1.0, LEFT)]
-)
+@pytest.mark.parametrize("left, right, answer", [(1.0, 1.9, TIE), (1.9, 1.0, TIE), (1.0, 2.1, RIGHT), (2.1, 1.0, LEFT)])
 def test_it_ties_when_they_differ_by_little(left, right, answer):
     assert Oracle(OracleConfig(tie_within=1.0), seed=0).label(query(left, right)) == answer
 

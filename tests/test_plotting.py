@@ -35,9 +35,7 @@ def test_smoothing_takes_any_number_of_rows(rows):
 
 
 def test_across_runs_is_mean_and_deviation_where_all_runs_have_been():
-    x, mean, deviation = across_runs(
-        [(np.array([0.0, 10.0]), np.zeros(2)), (np.array([2.0, 8.0]), np.full(2, 4.0))], 5
-    )
+    x, mean, deviation = across_runs([(np.array([0.0, 10.0]), np.zeros(2)), (np.array([2.0, 8.0]), np.full(2, 4.0))], 5)
     assert (x[0], x[-1]) == (2, 8)
     np.testing.assert_allclose(mean, 2)
     np.testing.assert_allclose(deviation, 2)
@@ -47,9 +45,7 @@ def test_one_run_is_a_line_with_its_points_and_several_are_a_mean_with_a_band():
     one, several = curve(a=[(X, X)]).axes[0], curve(a=[(X, X), (X, X + 2)]).axes[0]
     assert (len(one.lines), len(one.collections)) == (2, 0)
     assert (len(several.lines), len(several.collections)) == (1, 1)
-    np.testing.assert_allclose(
-        several.lines[0].get_ydata()[100:140], several.lines[0].get_xdata()[100:140] + 1
-    )
+    np.testing.assert_allclose(several.lines[0].get_ydata()[100:140], several.lines[0].get_xdata()[100:140] + 1)
 
 
 def test_rows_that_were_not_measured_are_left_out():
@@ -140,6 +136,12 @@ def test_plotting_loads_matplotlib_late_and_never_pyplot():
         "p.to_svg(p.scatter(np.arange(3), np.arange(3), x_label='', y_label=''));"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+def test_colours_are_taken_in_turn():
+    x = np.arange(3.0)
+    series = {name: [(x, x)] for name in "abc"}
+    figure = learning_curves(series, x_label="x", y_label="y", smoothing=0, colours=plotting.COLOURS[1:3])
+    drawn = [line.get_color() for line in figure.axes[0].lines]
+    assert drawn == [plotting.COLOURS[1], plotting.COLOURS[2], plotting.COLOURS[1]]

@@ -68,7 +68,9 @@ def wrapped(reward, env_id=TOY, rollouts=3):
 
 def elementwise(obs, actions):
     """Does not depend on the size of its batch."""
-    return (np.asarray(obs, np.float32)[:, 0] * np.float32(2) - np.asarray(actions, np.float32)[:, 1]).astype(np.float32)
+    return (np.asarray(obs, np.float32)[:, 0] * np.float32(2) - np.asarray(actions, np.float32)[:, 1]).astype(
+        np.float32
+    )
 
 
 def test_filling_equals_the_wrapper_bit_for_bit():

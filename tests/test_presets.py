@@ -41,14 +41,28 @@ def test_paper2017_is_the_paper():
     assert config.reward.hidden == (64, 64)
     assert config.reward.members == 3
     assert (config.reward.response_noise, config.reward.l2_low, config.reward.l2_high) == (0.1, 1.1, 1.5)
-    assert (config.query.initial_fraction, config.query.schedule, config.query.schedule_constant) == (0.25, "hyperbolic", 2e6)
-    assert (config.query.selection, config.query.oversample, config.query.clip_steps) == ("disagreement", 10, 60)
+    assert (config.query.initial_fraction, config.query.schedule, config.query.schedule_constant) == (
+        0.25,
+        "hyperbolic",
+        2e6,
+    )
+    assert (config.query.selection, config.query.oversample, config.query.clip_steps) == (
+        "disagreement",
+        10,
+        60,
+    )
     assert make("paper2017", find("prefrl/Swimmer-v0")).agent.ent_coef == 0.001
 
 
 def test_zoo_is_the_zoo():
     hopper = make("zoo", find("prefrl/Hopper-v0")).agent
-    assert (hopper.batch_size, hopper.n_steps, hopper.gamma, hopper.net, hopper.num_envs) == (32, 512, 0.999, (256, 256), 1)
+    assert (hopper.batch_size, hopper.n_steps, hopper.gamma, hopper.net, hopper.num_envs) == (
+        32,
+        512,
+        0.999,
+        (256, 256),
+        1,
+    )
     assert make("zoo", find("prefrl/Swimmer-v0")).agent.gamma == 0.9999
     ant = make("zoo", find("prefrl/Ant-v0")).agent
     assert (ant.n_steps, ant.batch_size, ant.net, ant.gamma) == (2048, 64, (64, 64), 0.99)

@@ -51,10 +51,7 @@ def make_run(path, labels=700, env_id=ENV, states=True):
     columns = "step,true_return,learned_return,labels,train_loss,heldout_loss,train_accuracy,heldout_accuracy"
     columns += ",l2,seconds"
     learned = "{0},{1},.4,.5,.9,.8,.0001" if labels else ",0,,,,,"
-    rows = [
-        f"{i * 1000},{i * 3.5}," + learned.format(i - 20, min(labels, 100 + 20 * i)) + f",{i}"
-        for i in range(40)
-    ]
+    rows = [f"{i * 1000},{i * 3.5}," + learned.format(i - 20, min(labels, 100 + 20 * i)) + f",{i}" for i in range(40)]
     (path / "progress.csv").write_text("\n".join([columns, *rows]) + "\n")
     summary = {
         "study": "paper",
@@ -92,9 +89,7 @@ def comparison(step, answer, drawable=True):
 
     def segment():
         states = np.full((STEPS, 2), 128.0, np.float32) if drawable else None
-        return Segment(
-            ENV, rng.normal(size=(STEPS, 3)), rng.normal(size=(STEPS, 1)), rng.normal(size=STEPS), states
-        )
+        return Segment(ENV, rng.normal(size=(STEPS, 3)), rng.normal(size=(STEPS, 1)), rng.normal(size=STEPS), states)
 
     return Comparison(Query((segment(), segment()), step=step), answer, "oracle")
 
@@ -148,8 +143,7 @@ def test_the_key_numbers_are_there(tmp_path):
 def test_every_section_is_there(tmp_path):
     page = report(make_run(tmp_path / "run"), [comparison(0, LEFT)])
     places = [
-        page.index(f'<section id="{name}"')
-        for name in ("clips", "learning", "reward-model", "comparisons", "details")
+        page.index(f'<section id="{name}"') for name in ("clips", "learning", "reward-model", "comparisons", "details")
     ]
     assert places == sorted(places)
     for title in (
@@ -212,15 +206,11 @@ def test_a_long_episode_is_shown_for_six_seconds_and_at_most_240_frames(tmp_path
 def long_episode(steps):
     from prefrl.report.record import Episode
 
-    return Episode(
-        step=0, render_states=np.zeros((steps, 1)), true_rewards=np.zeros(steps), learned_rewards=None
-    )
+    return Episode(step=0, render_states=np.zeros((steps, 1)), true_rewards=np.zeros(steps), learned_rewards=None)
 
 
 def test_the_chosen_clip_of_a_comparison_is_marked(tmp_path):
-    page = report(
-        make_run(tmp_path / "run"), [comparison(10, LEFT), comparison(20_000, RIGHT), comparison(30, TIE)]
-    )
+    page = report(make_run(tmp_path / "run"), [comparison(10, LEFT), comparison(20_000, RIGHT), comparison(30, TIE)])
     shown = page[page.index('<section id="comparisons"') : page.index('<section id="details"')]
     cards = shown.split("<figure")[1:]
     assert [re.search(r"asked at step ([\d,]+)", card)[1] for card in cards] == ["10", "30", "20,000"]
@@ -284,6 +274,16 @@ def test_any_file_may_be_missing(tmp_path, missing):
     page = report(run)
     assert "learned from 700 comparisons" in page
     assert ("Predicted against true return" in page) == (missing != "diagnostics.safetensors")
+
+
+def test_an_unfinished_run_counts_the_labels_it_has_used(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run / "summary.json").unlink()
+    lines = (run / "progress.csv").read_text().splitlines()
+    (run / "progress.csv").write_text("\n".join(lines[:11]) + "\n")
+    page = report(run)
+    assert "learned from 280 comparisons" in page
+    assert "Not finished" in page
 
 
 def test_a_row_cut_short_by_a_kill_is_read_as_far_as_it_goes(tmp_path):

@@ -58,7 +58,15 @@ def finished(tmp_path_factory):
 
 def test_a_run_leaves_everything_it_promises(finished):
     names = {path.name for path in finished.path.iterdir()}
-    assert names >= {"config.json", "preferences.sqlite3", "progress.csv", "policy.zip", "reward_model", "summary.json", "episodes"}
+    assert names >= {
+        "config.json",
+        "preferences.sqlite3",
+        "progress.csv",
+        "policy.zip",
+        "reward_model",
+        "summary.json",
+        "episodes",
+    }
     assert {path.stem for path in (finished.path / "episodes").iterdir()} == {"before", "midway", "after"}
     assert finished.progress.read_text().splitlines()[0].split(",") == list(COLUMNS)
 

@@ -137,4 +137,7 @@ def test_episode_returns_add_up_across_rollouts():
     returns = EpisodeReturns(2)
     dones = np.array([[False, False], [False, True]])
     assert returns.add(np.ones((2, 2)), np.full((2, 2), 3.0), dones).tolist() == [[2, 6]]
-    assert returns.add(np.ones((1, 2)), np.full((1, 2), 3.0), np.array([[True, True]])).tolist() == [[3, 9], [1, 3]]
+    assert returns.add(np.ones((1, 2)), np.full((1, 2), 3.0), np.array([[True, True]])).tolist() == [
+        [3, 9],
+        [1, 3],
+    ]

@@ -60,9 +60,7 @@ def test_names_are_found():
 
 @pytest.mark.parametrize("look_up", [entry, canonical_id, make_env])
 def test_an_unknown_name_gets_a_suggestion(look_up):
-    message = (
-        "unknown environment 'prefrl/Hoper-v0'. Did you mean 'prefrl/Hopper-v0'\\? Known: prefrl/Hopper-v0, "
-    )
+    message = "unknown environment 'prefrl/Hoper-v0'. Did you mean 'prefrl/Hopper-v0'\\? Known: prefrl/Hopper-v0, "
     with pytest.raises(ValueError, match=message):
         look_up("prefrl/Hoper-v0")
 
@@ -85,9 +83,7 @@ def test_registering_twice_does_no_harm():
 
 
 def test_a_cold_start_by_module_and_id():
-    out = _python(
-        "import gymnasium as gym; print(gym.make('prefrl_envs:prefrl/Hopper-v0').reset(seed=0)[0].shape)"
-    )
+    out = _python("import gymnasium as gym; print(gym.make('prefrl_envs:prefrl/Hopper-v0').reset(seed=0)[0].shape)")
     assert out == "(11,)"
 
 

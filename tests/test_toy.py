@@ -52,9 +52,7 @@ class TestToy:
         env = toy()
         env.action_space.seed(0)
         horizon = find(f"prefrl/{toy.__name__}-v0").horizon
-        assert all(
-            _return(env, lambda obs: env.action_space.sample(), horizon, seed) < best for seed in range(5)
-        )
+        assert all(_return(env, lambda obs: env.action_space.sample(), horizon, seed) < best for seed in range(5))
 
     def test_a_frame_shows_the_state(self, toy, policy, best):
         env = toy(render_mode="rgb_array")

@@ -25,9 +25,7 @@ class TestPromises:
             assert [info["true_reward"] for info in infos] == true_rewards
             np.testing.assert_array_equal(rewards, np.float32(true_rewards))
             assert rewards.dtype == np.float32
-            assert (
-                [info["TimeLimit.truncated"] for info in infos] == dones.tolist() == [s[3] for s in singles]
-            )
+            assert [info["TimeLimit.truncated"] for info in infos] == dones.tolist() == [s[3] for s in singles]
             if dones.all():
                 _assert_equal(_stacked([i["terminal_observation"] for i in infos]), [s[0] for s in singles])
                 _assert_equal(obs, [env.reset()[0] for env in envs])

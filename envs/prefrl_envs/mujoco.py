@@ -227,9 +227,7 @@ def _to_target(physics: Physics) -> np.ndarray:
 @contextmanager
 def _no_log_file() -> Iterator[None]:
     """MuJoCo would write MUJOCO_LOG.TXT into the working directory: v5's cheetah is of an older format."""
-    mujoco.set_mju_user_warning(
-        lambda text: None if "deprecated" in text else warnings.warn(text, stacklevel=4)
-    )
+    mujoco.set_mju_user_warning(lambda text: None if "deprecated" in text else warnings.warn(text, stacklevel=4))
     try:
         yield
     finally:
@@ -255,6 +253,4 @@ inverted_double_pendulum = Task(
     fields=("site_xpos", "qfrc_constraint"),
 )
 hopper_backflip = Task(HopperEnv, _all_but_x_clipped, _backflip_reward, hidden=True)
-half_cheetah_one_leg = Task(
-    HalfCheetahEnv, _all_but_x, _one_leg_reward, fields=("geom_xpos", "geom_xmat"), hidden=True
-)
+half_cheetah_one_leg = Task(HalfCheetahEnv, _all_but_x, _one_leg_reward, fields=("geom_xpos", "geom_xmat"), hidden=True)

@@ -1,4 +1,4 @@
-"""Observation statistics inside the policy, so that policy.zip alone acts rightly and all else sees raw observations."""
+"""Observation statistics inside the policy: policy.zip alone acts rightly, and all else sees raw observations."""
 
 from __future__ import annotations
 

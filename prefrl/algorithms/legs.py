@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from stable_baselines3.common.utils import set_random_seed
@@ -38,9 +40,9 @@ class Leg:
         model = self._learner.model
         policy, env = act_by(model, deterministic=False), model.get_env()
         assert env is not None
-        obs = env.reset()
+        obs: Any = env.reset()
         for _ in range(-(-steps // env.num_envs)):
-            obs, _, _, _ = env.step(policy(obs))  # type: ignore[arg-type]
+            obs, _, _, _ = env.step(policy(obs))
             model.num_timesteps += env.num_envs
         self._rollout = self._recorder.take()
         self._remember()
@@ -61,7 +63,7 @@ class Leg:
             "labels": labels,
             "seconds": learner.wall_seconds,
         }
-        return row | learner.fit  # type: ignore[return-value]
+        return row | learner.fit
 
     def _reward_rollout(self) -> np.ndarray:
         """[T, N] the rewards of the rollout just collected: learned ones, or the true ones for a baseline."""

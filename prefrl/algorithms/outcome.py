@@ -63,9 +63,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
 def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: str) -> None:
     """Keeps one deterministic episode: what draws it, true and learned rewards. Touches no generator."""
     policy = act_by(learner.model, deterministic=True)
-    rollout = play_episodes(
-        config.env_id, policy, 1, config.seed + FILM, horizon=config.horizon, on_end=config.on_end
-    )
+    rollout = play_episodes(config.env_id, policy, 1, config.seed + FILM, horizon=config.horizon, on_end=config.on_end)
     arrays = {"true_rewards": rollout.true_rewards[:, 0]}
     if rollout.render_states is not None:
         arrays["render_states"] = rollout.render_states[:, 0]

@@ -18,7 +18,14 @@ from prefrl.selection import SELECTIONS, Candidates, Selection, uniform
 
 
 def propose(
-    reward: RewardLearner, num: int, step: int, nonce: int, config: QueryConfig, rng: np.random.Generator, *, fitted: bool
+    reward: RewardLearner,
+    num: int,
+    step: int,
+    nonce: int,
+    config: QueryConfig,
+    rng: np.random.Generator,
+    *,
+    fitted: bool,
 ) -> list[Query]:
     """The `num` pairs of the pool most worth asking about, out of `config.oversample` times as many.
 
@@ -57,9 +64,7 @@ def describe(ensemble: Ensemble, segments: list[Segment], pairs: np.ndarray) -> 
     obs, actions = ensemble.encode(*steps_of([segments[i] for i in used]))
     returns = ensemble.raw(obs, actions).reshape(ensemble.config.members, len(used), -1).sum(-1)
     features = _features({**obs, "actions": actions}, len(used))
-    return Candidates(
-        returns=returns.cpu().numpy()[:, index], features=features[index].reshape(len(pairs), -1)
-    )
+    return Candidates(returns=returns.cpu().numpy()[:, index], features=features[index].reshape(len(pairs), -1))
 
 
 def _features(steps: dict[str, Tensor], num_segments: int) -> np.ndarray:

@@ -137,14 +137,17 @@ class Feedback:
     def _steps_until_last_round(self) -> int:
         """All labels are due at the run's last round, so that none is left over at its end."""
         config = self._config
-        rounds = (config.steps - config.initial_steps - 1) // config.query.round_steps
+        rollout = config.agent.num_envs * config.agent.n_steps
+        rounds = (config.steps - config.initial_steps - rollout) // config.query.round_steps
         return max(1, rounds * config.query.round_steps)
 
     def fit(self, generator: torch.Generator) -> None:
         """One fit to all answers so far, then the reward's normalisation over the pool of recent steps."""
         self._read_answers()
         if not len(self.data):
-            raise ValueError(f"{self._labeler.name} skipped every pair it was asked about; there is nothing to learn from")
+            raise ValueError(
+                f"{self._labeler.name} skipped every pair it was asked about; there is nothing to learn from"
+            )
         settings, reward = self._config.reward, self._reward
         obs, actions = reward.pool.steps()
         reward.ensemble.see(obs)

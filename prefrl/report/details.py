@@ -36,9 +36,7 @@ def details(run: RunRecord) -> str:
         opened = f'<div class="settings">{groups}</div>'
         settings = f'<details class="card"><summary>All settings</summary>{opened}</details>'
     columns = f'<div class="panels">{about}{files}</div>'
-    return section(
-        "Details", "", _card("Go on from here", _commands(run.path)), columns, settings, id="details"
-    )
+    return section("Details", "", _card("Go on from here", _commands(run.path)), columns, settings, id="details")
 
 
 def _card(title: str, body: str) -> str:
@@ -51,9 +49,7 @@ def _commands(path: Path) -> str:
     here = Path.cwd().resolve()
     shown = shlex.quote(str(folder.relative_to(here) if folder.is_relative_to(here) else path))
     lines = (("play", "watch the agent"), ("resume", "train on, from the last checkpoint"))
-    rows = (
-        f"<dt><code>prefrl {command} {escape(shown)}</code></dt><dd>{what}</dd>" for command, what in lines
-    )
+    rows = (f"<dt><code>prefrl {command} {escape(shown)}</code></dt><dd>{what}</dd>" for command, what in lines)
     return f'<dl class="commands">{"".join(rows)}</dl>'
 
 
@@ -65,9 +61,7 @@ def _about(summary: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def _files(path: Path) -> Iterator[tuple[str, str]]:
-    names = sorted(
-        {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} | {"report.html"}
-    )
+    names = sorted({entry.name for entry in path.iterdir() if not entry.name.startswith(".")} | {"report.html"})
     for name in names:
         entry = path / name
         what = FILES.get(name, "")

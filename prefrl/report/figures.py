@@ -35,12 +35,8 @@ def curves(run: RunRecord) -> str:
     if run.labels:
         true_by_label, learned_by_label = mean_by(labels, true), mean_by(labels, learned)
         panels += [
-            _panel(
-                "Learned return per episode", {"agent": (step, learned)}, STEPS, LEARNED_UNIT, colours=LEARNED
-            ),
-            _panel(
-                "Labels over steps", {"labels": (step, labels)}, STEPS, LABELS, smoothing=0, colours=COUNT
-            ),
+            _panel("Learned return per episode", {"agent": (step, learned)}, STEPS, LEARNED_UNIT, colours=LEARNED),
+            _panel("Labels over steps", {"labels": (step, labels)}, STEPS, LABELS, smoothing=0, colours=COUNT),
             _panel("True return against labels", {"agent": true_by_label}, LABELS, TRUE_UNIT),
             _panel(
                 "Learned return against labels",
@@ -138,22 +134,16 @@ def _rewards_along_episode(run: RunRecord) -> str:
     }
     pearson = number(metrics.pearson(true, learned))
     note = f"Pearson {pearson}; the first {len(shown):,} of {len(true):,} steps after training"
-    return _wide(
-        "Reward, step by step", lines, "step of the episode", "standard deviations", note=note, smoothing=0
-    )
+    return _wide("Reward, step by step", lines, "step of the episode", "standard deviations", note=note, smoothing=0)
 
 
-def _panel(
-    title: str, lines: Mapping[str, Run], x_label: str, y_label: str, note: str = "", **style: Any
-) -> str:
+def _panel(title: str, lines: Mapping[str, Run], x_label: str, y_label: str, note: str = "", **style: Any) -> str:
     """A figure of one column; nothing where there is nothing to draw."""
     svg = _svg(title, lines, x_label, y_label, **style)
     return _figure(title, note, svg) if svg else ""
 
 
-def _wide(
-    title: str, lines: Mapping[str, Run], x_label: str, y_label: str, note: str = "", **style: Any
-) -> str:
+def _wide(title: str, lines: Mapping[str, Run], x_label: str, y_label: str, note: str = "", **style: Any) -> str:
     """A figure of the page's width, and one for a phone, whose text would otherwise shrink with it."""
     svg = _svg(title, lines, x_label, y_label, size=WIDE, **style)
     phone = _svg(title, lines, x_label, y_label, size=NARROW, **style)
@@ -165,9 +155,7 @@ def _svg(title: str, lines: Lines, x_label: str, y_label: str, **style: Any) -> 
     drawn = {name: [(x, y)] for name, (x, y) in lines.items() if np.any(np.isfinite(x) & np.isfinite(y))}
     if not drawn:
         return ""
-    return to_svg(
-        learning_curves(drawn, x_label=x_label, y_label=y_label, **style), f"{title}, over {x_label}"
-    )
+    return to_svg(learning_curves(drawn, x_label=x_label, y_label=y_label, **style), f"{title}, over {x_label}")
 
 
 def _figure(title: str, note: str, drawing: str, kind: str = "") -> str:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from prefrl.config import RewardConfig
+from prefrl.config import RewardConfig, build
 from prefrl.moments import RunningMoments
 from prefrl.rewards.inputs import Inputs
 from prefrl.rewards.networks import find_network
@@ -44,7 +44,11 @@ class Ensemble:
         seed: int,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.inputs, self.config, self.device = Inputs(observation_space, action_space), config, torch.device(device)
+        self.inputs, self.config, self.device = (
+            Inputs(observation_space, action_space),
+            config,
+            torch.device(device),
+        )
         make = find_network(config.network, self.inputs.shapes)
         with torch.random.fork_rng(devices=[]):  # layers draw their weights from torch's global generator
             torch.manual_seed(seed)
@@ -125,8 +129,7 @@ class Ensemble:
         """
         folder = Path(folder)
         description, state = _read(folder)
-        values = {name: tuple(v) if isinstance(v, list) else v for name, v in description["config"].items()}
-        ensemble = cls(observation_space, action_space, RewardConfig(**values), seed=0, device=device)
+        ensemble = cls(observation_space, action_space, description["config"], seed=0, device=device)
         made_for, given = description["spaces"], ensemble.inputs.signature()
         for kind in ("observation", "action"):
             if made_for[kind] != given[kind]:
@@ -139,6 +142,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not (folder / DESCRIPTION).exists():
         raise ValueError(f"no reward model in {folder}: {DESCRIPTION} is missing")
     try:
-        return json.loads((folder / DESCRIPTION).read_text()), load_file(folder / WEIGHTS)
-    except (json.JSONDecodeError, SafetensorError, OSError) as error:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description["config"] = build(RewardConfig, description["config"])
+        return description, load_file(folder / WEIGHTS)
+    except (ValueError, KeyError, SafetensorError, OSError) as error:
         raise ValueError(f"the reward model in {folder} is damaged: {error}") from error

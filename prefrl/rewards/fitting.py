@@ -172,11 +172,11 @@ def _adapt_l2(ensemble: Ensemble, train_mean: Tensor, heldout_sum: Tensor, heldo
     """Keeps each member's held-out loss between l2_low and l2_high times its training loss.
 
     Means are compared, not sums: a member trains on about twice as many comparisons as it holds out.
-    Christiano et al. 2017, sec. 2.2.3; the factor of 1.05 an epoch is ours.
+    Christiano et al. 2017, sec. 2.2.3; the factor of 1.1 an epoch is ours.
     """
     config = ensemble.config
     ratio = heldout_sum / _at_least_one(heldout_number) / train_mean
-    factor = torch.where(ratio > config.l2_high, 1.05, torch.where(ratio < config.l2_low, 1 / 1.05, 1.0))
+    factor = torch.where(ratio > config.l2_high, 1.1, torch.where(ratio < config.l2_low, 1 / 1.1, 1.0))
     factor = torch.where(heldout_number > 0, factor, 1.0)
     ensemble.l2 = (ensemble.l2 * factor).clamp(1e-8, 1.0)
 
@@ -196,9 +196,7 @@ def assess(ensemble: Ensemble, data: ComparisonData, chunk: int = 1024) -> FitSt
         train_loss=float((losses * weights).sum() / _at_least_one(weights.sum())),
         heldout_loss=float((losses * heldout).sum() / heldout.sum()) if heldout.any() else None,
         train_accuracy=float((right * trained).sum() / _at_least_one(trained.sum())),
-        heldout_accuracy=heldout_accuracy(
-            difference.cpu().numpy(), labels.cpu().numpy(), data.weights.cpu().numpy()
-        ),
+        heldout_accuracy=heldout_accuracy(difference.cpu().numpy(), labels.cpu().numpy(), data.weights.cpu().numpy()),
         l2=float(ensemble.l2.mean()),
     )
 

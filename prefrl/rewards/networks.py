@@ -47,7 +47,9 @@ class RewardNetwork(nn.Module):
             read = [self._read(name, torch.zeros(1, *shape)) for name, shape in shapes.images.items()]
         width = sum(shapes.vectors.values()) + shapes.action + sum(features.shape[-1] for features in read)
         sizes = [width, *hidden]
-        layers = [layer for pair in pairwise(sizes) for layer in (StackedLinear(members, *pair), nn.LeakyReLU(0.01, True))]
+        layers = [
+            layer for pair in pairwise(sizes) for layer in (StackedLinear(members, *pair), nn.LeakyReLU(0.01, True))
+        ]
         self.head = nn.Sequential(*layers, StackedLinear(members, sizes[-1], 1))
 
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils import RecordConstructorArgs
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
@@ -16,11 +17,12 @@ RewardFunction = Callable[[Observations, np.ndarray], np.ndarray]
 """Observations [B, ...] before the actions [B, ...] -> rewards [B]. An Ensemble is one."""
 
 
-class LearnedReward(gym.Wrapper):
+class LearnedReward(gym.Wrapper, RecordConstructorArgs):
     """Pays what `reward` says of (observation, action); the environment's own reward is in `info["true_reward"]`."""
 
     def __init__(self, env: gym.Env, reward: RewardFunction) -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self, reward=reward)  # Gymnasium makes the environment again from these
+        gym.Wrapper.__init__(self, env)
         self._reward = reward
 
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
@@ -44,7 +46,7 @@ class LearnedRewardVecEnv(VecEnvWrapper):
 
     def reset(self) -> Observations:
         self._obs = _copy(self.venv.reset())
-        return self._obs  # type: ignore[return-value]
+        return self._obs
 
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = np.array(actions)

@@ -81,12 +81,10 @@ class PreferenceStore:
         new = list(asked)
         distinct = {segment.id: segment for query in new for segment in query.segments}
         segment_rows = [
-            {"id": name, "env_id": segment.env_id, "blob": codec.encode(segment)}
-            for name, segment in distinct.items()
+            {"id": name, "env_id": segment.env_id, "blob": codec.encode(segment)} for name, segment in distinct.items()
         ]
         query_rows = [
-            {"id": query.id, "step": int(query.step), "nonce": int(query.nonce), "open": True}
-            for query in new
+            {"id": query.id, "step": int(query.step), "nonce": int(query.nonce), "open": True} for query in new
         ]
         position_rows = [
             {"query_id": query.id, "position": position, "segment_id": segment.id}
