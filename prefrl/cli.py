@@ -44,8 +44,8 @@ class TrainCommand(RlhfConfig):
 
 def train(args: Sequence[str]) -> int:
     """Trains an agent."""
-    from prefrl_envs.wrappers import make_env
-
+    from prefrl.agents.ppo import choose_device
+    from prefrl.algorithms.rlhf import check
     from prefrl.runs import RunFolder
 
     command = tyro.cli(
@@ -57,7 +57,7 @@ def train(args: Sequence[str]) -> int:
     )
     command = dataclasses.replace(command, env_id=canonical_id(command.env_id))
     config, run = command.config(), RunFolder(command.folder())
-    make_env(config.env_id, config.horizon, config.on_end).close()  # refuses what cannot be trained on
+    check(config, choose_device(config.device))
     run.create(config)
     return _run(config, run)
 

@@ -25,11 +25,13 @@ from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner, RewardLearner, checkpoints, load_checkpoint, save_checkpoint
 from prefrl.config import RlhfConfig
 from prefrl.labelers.base import Labeler, work
+from prefrl.names import look_up_or_load
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
 from prefrl.rollouts import Recorder, SegmentPool
 from prefrl.runs import Row, RunFolder
 from prefrl.schedules import SCHEDULES
+from prefrl.selection import SELECTIONS
 from prefrl.store import PreferenceStore
 from prefrl.vecenv import make_vec_env
 
@@ -57,10 +59,7 @@ def train(
         Whether the run reached its end; only then does its folder hold policy.zip and summary.json.
     """
     torch.set_num_threads(config.threads)
-    recorder = Recorder(VecMonitor(make_vec_env(
-        config.env_id, config.agent.num_envs, config.seed,
-        horizon=config.horizon, on_end=config.on_end, threads=config.threads,
-    )))  # fmt: skip
+    recorder = make_recorder(config)
     learner = make_learner(config, recorder, device)
     if found := checkpoints(run.checkpoints):
         load_checkpoint(found[-1], learner, recorder, device)
@@ -166,6 +165,31 @@ class Feedback:
         self.data.add(new)
         if self._config.reward.label_window is not None:
             self.data.keep_latest(self._config.reward.label_window)
+
+
+def check(config: RlhfConfig, device: str) -> None:
+    """Refuses what could not be trained, before anything is written.
+
+    Raises:
+        ValueError: an environment, a network or a selection that there is not, or that do not fit together.
+    """
+    look_up_or_load("selection", config.query.selection, SELECTIONS)
+    recorder = make_recorder(config)
+    make_learner(config, recorder, device)
+    recorder.close()
+
+
+def make_recorder(config: RlhfConfig) -> Recorder:
+    """The environments that the agent learns in. The Monitor inside sees the true reward, the agent does not."""
+    venv = make_vec_env(
+        config.env_id,
+        config.agent.num_envs,
+        config.seed,
+        horizon=config.horizon,
+        on_end=config.on_end,
+        threads=config.threads,
+    )
+    return Recorder(VecMonitor(venv))
 
 
 def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner:

@@ -1,0 +1,173 @@
+"""The commands as a person types them, in this process; one of them in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from prefrl.cli import main
+from prefrl.rewards.ensemble import DESCRIPTION
+
+TINY = [
+    "--steps", "3072", "--initial-steps", "512", "--round-steps", "512", "--checkpoint-steps", "1024",
+    "--num-envs", "4", "--n-steps", "64", "--batch-size", "64", "--n-epochs", "1", "--initial-epochs", "2",
+    "--eval-episodes", "2", "--threads", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "point-goal"
+    assert main(["train", "PointGoal", "--labels", "20", "--seed", "3", "--out", str(out), *TINY]) == 0
+    return out
+
+
+def refused(capsys, *arguments):
+    """What a command that must fail says, on one line."""
+    assert main(list(arguments)) == 2
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said
+    return said
+
+
+def test_train_leaves_a_run_with_a_report(run):
+    assert (run / "report.html").stat().st_size > 10_000
+    config = json.loads((run / "config.json").read_text())
+    assert (config["env_id"], config["labels"], config["seed"]) == ("prefrl/PointGoal-v0", 20, 3)
+    assert config["query"]["round_steps"] == 512
+
+
+def test_evaluate_prints_the_summary_as_json(run, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    assert json.loads(capsys.readouterr().out)["labels"] == 20
+
+
+def test_report_is_drawn_again(run, capsys):
+    (run / "report.html").unlink()
+    assert main(["report", str(run)]) == 0
+    assert (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("suffix", ["webm", "mp4"])
+def test_play_writes_a_video(run, tmp_path, suffix):
+    import av
+
+    video = tmp_path / f"agent.{suffix}"
+    assert main(["play", str(run), "--video", str(video), "--steps", "12"]) == 0
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+
+
+def test_play_without_a_display_says_what_to_do(run, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert "write a video with --video" in refused(capsys, "play", str(run))
+
+
+def test_resume_extends_a_finished_run(run, capsys):
+    assert "give more with --steps" in refused(capsys, "resume", str(run))
+    assert "a run only grows" in refused(capsys, "resume", str(run), "--steps", "100")
+    assert main(["resume", str(run), "--steps", "4096", "--labels", "24"]) == 0
+    assert json.loads((run / "summary.json").read_text())["steps"] >= 4096
+
+
+def test_fit_learns_from_the_store_alone(run, tmp_path, capsys):
+    store, out = str(run / "preferences.sqlite3"), str(tmp_path / "reward")
+    assert main(["fit", store, "--env", "PointGoal", "--out", out, "--epochs", "5"]) == 0
+    stats = json.loads(capsys.readouterr().out)
+    assert stats["comparisons"] >= 20
+    assert (tmp_path / "reward" / DESCRIPTION).exists()
+    assert "already holds a reward model" in refused(capsys, "fit", store, "--env", "PointGoal", "--out", out)
+    assert "not of prefrl/ChainWalk-v0" in refused(capsys, "fit", store, "--env", "ChainWalk", "--out", f"{out}2")
+
+
+def test_envs_lists_the_suite(capsys):
+    assert main(["envs"]) == 0
+    said = capsys.readouterr().out
+    assert "prefrl/Hopper-v0" in said
+    assert "forward speed" in said
+
+
+def test_another_environment_is_made_fixed_horizon(tmp_path):
+    out = tmp_path / "run"
+    assert (
+        main(
+            [
+                "train",
+                "CartPole-v1",
+                "--horizon",
+                "60",
+                "--labels",
+                "10",
+                "--clip-steps",
+                "10",
+                "--out",
+                str(out),
+                *TINY,
+            ]
+        )
+        == 0
+    )
+    assert len((out / "progress.csv").read_text().splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "Hoper"], "Did you mean"),
+        (["train", "CartPole-v1", "--steps", "100000"], "--horizon"),
+        (["train", "CartPole-v1"], "--steps"),
+        (["train", "Hopper", "--labels", "1"], "labels must be 0 .* or at least 2, got 1"),
+        (["train", "Hopper", "--labels", "-3"], "got -3"),
+        (["train", "Hopper", "--preset", "paper"], "unknown preset 'paper'. Did you mean 'paper2017'"),
+        (["train", "PointGoal", "--selection", "unifrom", *TINY], "Did you mean 'uniform'"),
+        (["train", "PointGoal", "--network", "cnn", *TINY], "network cnn reads images"),
+        (["train", "PointGoal", "--device", "gpu", *TINY], "unknown device 'gpu'"),
+        (["trian"], "Did you mean 'train'"),
+        (["resume", "nowhere"], "no run at nowhere"),
+        (["evaluate", "nowhere"], "no run at nowhere"),
+        (["fit", "nowhere", "--env", "Hopper", "--out", "x"], "no store at nowhere"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(capsys, tmp_path, monkeypatch, arguments, message):
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    assert re.search(message, refused(capsys, *arguments))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(run, capsys):
+    before = (run / "config.json").read_text()
+    assert "already holds a run" in refused(capsys, "train", "PointGoal", "--out", str(run), *TINY)
+    assert (run / "config.json").read_text() == before
+
+
+def test_help_names_every_command(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("train", "resume", "evaluate", "play", "report", "envs", "fit"))
+
+
+def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
+    import signal
+
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "prefrl.cli", "train", "PointGoal", "--labels", "20", "--out", str(out), *TINY]
+    command[command.index("3072")] = "30000"
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "true return" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    said = process.stderr.read()
+    assert process.wait() == 130
+    assert "prefrl resume" in said
+    saved = max(int(path.name.removeprefix("step-")) for path in (out / "checkpoints").iterdir())
+    assert saved > 0
+    assert not (out / "summary.json").exists()
+    assert main(["resume", str(out)]) == 0
+    assert json.loads((out / "summary.json").read_text())["steps"] >= 30_000

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from prefrl_envs.toy import ChainWalk
+
+from prefrl.evaluation import act_randomly, play_episodes, true_returns
+from prefrl.vecenv import make_vec_env
+
+CHAIN = "prefrl/ChainWalk-v0"
+
+
+def test_the_best_policy_gets_the_best_return():
+    rollout = play_episodes(CHAIN, lambda obs: np.ones(len(obs), int), 3, seed=0)
+    assert rollout.true_rewards.shape == (40, 3)
+    assert true_returns(rollout) == pytest.approx([ChainWalk.best_return(40)] * 3)
+
+
+def test_the_same_seed_gives_the_same_episodes():
+    space = make_vec_env(CHAIN, 1, 0).action_space
+    first, again, other = (
+        true_returns(play_episodes(CHAIN, act_randomly(space, 4, seed), 4, seed=7)).tolist() for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_drawing_random_actions_leaves_the_space_alone():
+    space = make_vec_env(CHAIN, 1, 0).action_space
+    space.seed(5)
+    expected = [space.sample() for _ in range(20)]
+    space.seed(5)
+    act_randomly(space, 3, seed=1)(None)
+    assert [space.sample() for _ in range(20)] == expected

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from prefrl.algorithms.proposals import describe, draw_pairs, propose
+from prefrl.checkpoints import RewardLearner
+from prefrl.config import QueryConfig, RewardConfig
+from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.fitting import make_optimizer
+from prefrl.rollouts import SegmentPool, steps_of
+from prefrl.selection import SELECTIONS
+from prefrl.testing import random_segments
+
+OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
+
+
+@pytest.fixture
+def reward(rng):
+    ensemble = Ensemble(OBS, ACT, RewardConfig(), seed=0)
+    pool = SegmentPool("x", clip_steps=10, capacity_steps=10_000)
+    pool.segments.extend(random_segments(30, rng))
+    return RewardLearner(ensemble, make_optimizer(ensemble), pool)
+
+
+def test_pairs_are_different_and_of_different_segments(rng):
+    pairs = draw_pairs(5, 1000, rng)
+    assert len(pairs) == 20
+    assert len({tuple(pair) for pair in pairs.tolist()}) == 20
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert set(pairs.ravel().tolist()) == set(range(5))
+
+
+def test_candidates_are_described_by_their_members_returns(reward):
+    segments = list(reward.pool.segments)
+    candidates = describe(reward.ensemble, segments, np.array([[0, 3], [3, 1]]))
+    raw = reward.ensemble.raw(*reward.ensemble.encode(*steps_of([segments[3]]))).sum(1).detach().numpy()
+    assert candidates.returns.shape == (3, 2, 2)
+    assert np.allclose(candidates.returns[:, 0, 1], raw, atol=1e-4)
+    assert np.allclose(candidates.returns[:, 1, 0], raw, atol=1e-4)
+    assert len(candidates.features) == 2
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_every_selection_proposes_deterministically(reward, selection):
+    config = QueryConfig(clip_steps=10, selection=selection)
+    first, again = (
+        [q.id for q in propose(reward, 5, 100, 0, config, np.random.default_rng(3), fitted=True)] for _ in range(2)
+    )
+    assert first == again
+    assert len(set(first)) == 5
+
+
+def test_disagreement_picks_what_the_ensemble_disagrees_on_more_than_chance_does(reward):
+    def spread(selection):
+        config = QueryConfig(clip_steps=10, selection=selection)
+        queries = propose(reward, 5, 0, 0, config, np.random.default_rng(0), fitted=True)
+        segments = [segment for query in queries for segment in query.segments]
+        returns = describe(reward.ensemble, segments, np.arange(10).reshape(5, 2)).returns
+        return (1 / (1 + np.exp(returns[..., 1] - returns[..., 0]))).var(axis=0).mean()
+
+    assert spread("disagreement") > spread("uniform")
+
+
+def test_before_the_first_fit_pairs_are_drawn_uniformly(reward):
+    by_chance = propose(reward, 5, 0, 0, QueryConfig(selection="uniform"), np.random.default_rng(0), fitted=True)
+    unfitted = propose(reward, 5, 0, 0, QueryConfig(), np.random.default_rng(0), fitted=False)
+    assert [q.id for q in by_chance] == [q.id for q in unfitted]
+
+
+def test_too_few_segments_are_one_clear_line(reward, rng):
+    reward.pool.segments.clear()
+    with pytest.raises(ValueError, match="0 segments of 10 steps are too few to compare; raise --initial-steps"):
+        propose(reward, 5, 0, 0, QueryConfig(), rng, fitted=False)

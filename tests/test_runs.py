@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from prefrl.config import RlhfConfig
+from prefrl.runs import RunFolder, cpu_name, versions, write_json
+
+CONFIG = RlhfConfig(env_id="x", labels=10, steps=100_000, seed=0)
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    return folder
+
+
+def test_keeps_its_configuration(run):
+    assert run.config() == CONFIG
+
+
+def test_a_folder_that_holds_a_run_is_refused_and_left_alone(run):
+    before = run.config_file.read_text()
+    with pytest.raises(ValueError, match="already holds a run: `prefrl resume .*` goes on with it"):
+        run.create(RlhfConfig(env_id="y", labels=10, steps=100_000, seed=0))
+    assert run.config_file.read_text() == before
+
+
+def test_a_folder_that_holds_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="is not an empty folder"):
+        RunFolder(tmp_path).create(CONFIG)
+    with pytest.raises(ValueError, match="is not an empty folder"):
+        RunFolder(tmp_path / "thesis.tex").create(CONFIG)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_no_run_and_a_damaged_one_are_one_clear_line(tmp_path, run):
+    with pytest.raises(ValueError, match="no run at"):
+        RunFolder(tmp_path / "nowhere").config()
+    run.config_file.write_text("{")
+    with pytest.raises(ValueError, match="is damaged"):
+        run.config()
+
+
+def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(run):
+    for step in (100, 200, 300):
+        run.append({"step": step, "true_return": 1.5, "learned_return": None, "labels": 3})
+    with run.progress.open("a") as file:
+        file.write("400,1.")  # killed while writing
+    run.forget_rows_after(200)
+    lines = run.progress.read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step", "100", "200"]
+    assert lines[1].startswith("100,1.5,,3,")
+
+
+def test_there_is_no_summary_before_the_end(run):
+    with pytest.raises(ValueError, match="prefrl resume"):
+        run.summary()
+    write_json(run.summary_file, {"steps": 5})
+    assert run.summary() == {"steps": 5}
+
+
+def test_a_json_file_is_complete_or_as_it_was(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_artifacts_name_the_versions_and_the_processor():
+    assert {"mujoco", "gymnasium", "torch", "python"} <= set(versions())
+    assert "cores" in cpu_name()

@@ -1,0 +1,29 @@
+"""Every script trains, at a size that a test can afford."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prefrl_envs.suite import SUITE
+
+SCRIPTS = sorted((Path(__file__).parents[1] / "scripts").glob("*.py"))
+TINY = [
+    "--steps", "1024", "--labels", "4", "--initial-steps", "512", "--round-steps", "256", "--num-envs", "4",
+    "--n-steps", "64", "--batch-size", "64", "--n-epochs", "1", "--initial-epochs", "1", "--eval-episodes", "1",
+    "--threads", "1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_it_trains(script, tmp_path):
+    command = [sys.executable, str(script), *TINY, "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "summary.json").exists()
+
+
+def test_every_task_that_is_no_toy_has_one():
+    tasks = {row.id.removeprefix("prefrl/").removesuffix("-v0") for row in SUITE if "toy" not in row.tags}
+    named = {script.read_text().split('main(["train", "')[1].split('"')[0] for script in SCRIPTS}
+    assert named == tasks
