@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from machine import machine
-from prefrl_envs.suite import entry
 from stable_baselines3.common.logger import Logger
 
 from prefrl.agents.ppo import learn_one_rollout, make_ppo, set_rewards
@@ -50,7 +49,7 @@ def main() -> None:
 
 def measure(repeats: int, threads: int) -> dict[str, object]:
     """Seconds, medians over the repeats, and their ratios."""
-    config = preset_config("default", ENV_ID, entry(ENV_ID), labels=COMPARISONS, steps=None, seed=100)
+    config = preset_config("default", ENV_ID, labels=COMPARISONS, seed=100)
     agent = dataclasses.replace(config.agent, n_steps=STEPS // config.agent.num_envs)
     recorder = Recorder(make_vec_env(ENV_ID, agent.num_envs, 100, threads=threads))
     model = make_ppo(recorder, agent, 100, "cpu")

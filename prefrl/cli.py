@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from prefrl_envs.suite import SUITE, canonical_id, find
+from prefrl_envs.suite import SUITE, canonical_id
 
 from prefrl.config import RlhfConfig
 from prefrl.names import unknown
@@ -69,7 +69,7 @@ def _defaults(args: Sequence[str]) -> TrainCommand:
     early.add_argument("--steps", type=int)
     options, _ = early.parse_known_args(args)
     env_id = canonical_id(args[0]) if args and not args[0].startswith("-") else "prefrl/Hopper-v0"
-    config = preset_config(options.preset, env_id, find(env_id), labels=700, steps=options.steps, seed=0)
+    config = preset_config(options.preset, env_id, labels=700, steps=options.steps)
     return TrainCommand(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 

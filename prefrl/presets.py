@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prefrl_envs.suite import Entry
+from prefrl_envs.suite import find
 
 from prefrl.config import PpoConfig, QueryConfig, RewardConfig, RlhfConfig
 from prefrl.names import look_up
 
 
-def preset_config(
-    preset: str, env_id: str, entry: Entry | None, *, labels: int, steps: int | None, seed: int
-) -> RlhfConfig:
+def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = None, seed: int = 0) -> RlhfConfig:
     """The configuration of `preset` for an environment.
 
     Args:
         preset: a name in PRESETS.
-        env_id: Gymnasium id.
-        entry: its row in the suite's table, None for other environments.
+        env_id: of the suite, or any other Gymnasium id.
+        labels: comparisons to learn from; 0 for the true reward.
         steps: environment steps; None for those of the suite's row.
 
     Raises:
         ValueError: unknown preset, or no steps given for an environment outside the suite.
     """
+    entry = find(env_id)
     if steps is None and entry is not None:
         steps = entry.training_steps
     if steps is None:

@@ -9,7 +9,7 @@ MUJOCO = [row for row in SUITE if "mujoco" in row.tags and "paper" in row.tags]
 
 
 def make(preset, entry, labels=700):
-    return preset_config(preset, entry.id, entry, labels=labels, steps=None, seed=0)
+    return preset_config(preset, entry.id, labels=labels)
 
 
 @pytest.mark.parametrize("entry", SUITE, ids=lambda entry: entry.id)
@@ -29,7 +29,7 @@ def test_default_is_one_preset_that_differs_between_tasks_only_in_clip_steps_and
         )
 
     def make(preset, entry):
-        return preset_config(preset, entry.id, entry, labels=700, steps=1_000_000, seed=0)
+        return preset_config(preset, entry.id, labels=700, steps=1_000_000)
 
     assert len(MUJOCO) == 8
     assert len({common(make("default", entry)) for entry in MUJOCO}) == 1
@@ -70,9 +70,9 @@ def test_zoo_is_the_zoo():
 
 def test_outside_the_suite_the_steps_must_be_said():
     with pytest.raises(ValueError, match="Other-v0 is not in the suite.*--steps"):
-        preset_config("default", "Other-v0", None, labels=10, steps=None, seed=0)
+        preset_config("default", "Other-v0", labels=10)
 
 
 def test_an_unknown_preset_suggests_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'default'"):
-        preset_config("defualt", "x", None, labels=10, steps=100_000, seed=0)
+        preset_config("defualt", "x", labels=10, steps=100_000)

@@ -33,7 +33,7 @@ class Drawing(Protocol):
 class MujocoDrawing:
     """Keeps the positions (and mocap bodies), float32: 24 bytes for Hopper; draws them with cheap flags.
 
-    Shadows, reflections, skybox and antialiasing off: 9 ms a frame of 256x256 on a processor instead of 69.
+    Shadows, reflections and antialiasing off: 3 to 7 ms a frame of 256x256 on a processor instead of 69.
     """
 
     @staticmethod
@@ -57,10 +57,11 @@ class MujocoDrawing:
         inner: Any = env.unwrapped
         self._mujoco, self._model, self._data = mujoco, inner.model, inner.data
         self._model.vis.quality.offsamples = 0
-        self._model.vis.headlight.ambient[:], self._model.vis.headlight.diffuse[:] = 0.35, 0.5
+        self._model.vis.headlight.ambient[:], self._model.vis.headlight.diffuse[:] = 0.45, 0.5
+        _soften(self._model, mujoco)
         self._model.vis.global_.offwidth, self._model.vis.global_.offheight = width, height
         self._renderer = mujoco.Renderer(self._model, height, width)
-        for flag in ("SHADOW", "REFLECTION", "SKYBOX"):
+        for flag in ("SHADOW", "REFLECTION"):
             self._renderer.scene.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{flag}")] = False
         self._camera, self._followed = self._camera_of(inner)
 
@@ -83,11 +84,34 @@ class MujocoDrawing:
         if self._followed > 0:
             self._camera.lookat[:2] = self._data.xpos[self._followed, :2]
         self._renderer.update_scene(self._data, self._camera)
-        return self._renderer.render()
+        frame = self._renderer.render()
+        frame[~frame.any(axis=-1)] = _SKY  # where there is neither body nor skybox
+        return frame
 
     def close(self) -> None:
         self._renderer.close()
 
+
+def _soften(model: Any, mujoco: Any) -> None:
+    """A pale sky, a floor without end and without glare: what a person watches for an hour is the body.
+
+    Fine black and white checks flicker where there is no antialiasing.
+    """
+    for texture in range(model.ntex):
+        first = model.tex_adr[texture]
+        size = model.tex_height[texture] * model.tex_width[texture] * model.tex_nchannel[texture]
+        pixels = model.tex_data[first : first + size]
+        if model.tex_type[texture] == mujoco.mjtTexture.mjTEXTURE_SKYBOX:
+            pixels.reshape(-1, 3)[:] = _SKY
+        elif model.tex_type[texture] == mujoco.mjtTexture.mjTEXTURE_2D:
+            pixels[:] = (170 + 0.16 * (pixels.astype(np.float64) - pixels.mean())).clip(0, 255)
+    planes = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
+    model.geom_size[planes, :2] = 0  # infinite
+    floors = model.geom_matid[planes & (model.geom_matid >= 0)]
+    model.mat_texrepeat[floors], model.mat_texuniform[floors] = 0.5, True  # checks of a metre
+
+
+_SKY = (214, 222, 230)
 
 # Where v5's own camera shows the body as a few pixels; metres and degrees.
 _NEARER: dict[str, dict[str, Any]] = {
