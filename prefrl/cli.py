@@ -90,9 +90,10 @@ def resume(
 
     folder = RunFolder(run)
     config = folder.config()
-    extended = dataclasses.replace(config, steps=steps or config.steps, labels=labels or config.labels)
-    if extended.steps < config.steps or extended.labels < config.labels:
+    steps, labels = config.steps if steps is None else steps, config.labels if labels is None else labels
+    if steps < config.steps or labels < config.labels:
         raise ValueError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
+    extended = dataclasses.replace(config, steps=steps, labels=labels)
     if config.labels == 0 and extended.labels:
         raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
     if folder.summary_file.exists() and extended.steps == config.steps:
