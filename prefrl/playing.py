@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from prefrl_envs.rendering import Renderer
-from prefrl_envs.suite import find
-from prefrl_envs.wrappers import make_env
 from stable_baselines3 import PPO
 
-from prefrl.clips import write_video
+from prefrl.clips import shown_fps, write_video
 from prefrl.evaluation import act_by, play_episodes
+from prefrl.rollouts import Rollout
 from prefrl.runs import RunFolder
+
+WIDTH, HEIGHT = 640, 480
 
 
 def load_agent(run: RunFolder) -> PPO:
@@ -30,29 +31,54 @@ def load_agent(run: RunFolder) -> PPO:
 
 def film(run: RunFolder, video: Path, seed: int, steps: int | None) -> None:
     """Writes one deterministic episode to `video`, at the speed a person should see it at."""
-    config, entry = run.config(), find(run.config().env_id)
-    policy = act_by(load_agent(run), deterministic=True)
-    rollout = play_episodes(config.env_id, policy, 1, seed, horizon=config.horizon, on_end=config.on_end)
-    if rollout.render_states is None:
-        raise ValueError(f"nothing is known that draws {config.env_id}")
-    with Renderer(config.env_id, 480, 360, horizon=config.horizon, on_end=config.on_end) as renderer:
-        frames = renderer.draw(rollout.render_states[:steps, 0])
-    write_video(video, frames, entry.fps if entry else 30)
+    _, states = _episode(run, seed, steps)
+    with _renderer(run) as renderer:
+        write_video(video, renderer.draw(states), shown_fps(run.config().env_id))
 
 
 def show(run: RunFolder, seed: int, steps: int | None) -> None:
-    """Plays one deterministic episode in a window.
+    """Plays one deterministic episode in a window, once. Space pauses, Escape or q leaves.
 
     Raises:
         ValueError: there is no display.
     """
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise ValueError("there is no display to open a window on; write a video with --video FILE.webm")
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # SDL and MuJoCo must not share OpenGL: black windows
+    import pygame
+
+    rollout, states = _episode(run, seed, steps)
+    returns = rollout.true_rewards[:, 0].cumsum()
+    pygame.display.init()  # not pygame.init: there is no sound to set up
+    window, clock = pygame.display.set_mode((WIDTH, HEIGHT)), pygame.time.Clock()
+    with _renderer(run) as renderer:
+        at, paused = 0, False
+        while at < len(states):
+            for event in pygame.event.get():
+                key = event.key if event.type == pygame.KEYDOWN else None
+                if event.type == pygame.QUIT or key in (pygame.K_ESCAPE, pygame.K_q):
+                    at = len(states)
+                paused ^= key == pygame.K_SPACE
+            if at < len(states) and not paused:
+                frame = renderer.draw(states[at : at + 1])[0]
+                window.blit(pygame.image.frombuffer(frame.tobytes(), (WIDTH, HEIGHT), "RGB"), (0, 0))
+                pygame.display.set_caption(f"{run.path.name}: step {at}, true return so far {returns[at]:,.1f}")
+                pygame.display.flip()
+                at += 1
+            clock.tick(shown_fps(run.config().env_id))
+    pygame.quit()
+
+
+def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.ndarray]:
+    """A fresh episode of the last policy, and what draws its first `steps` steps."""
     config, policy = run.config(), act_by(load_agent(run), deterministic=True)
-    env = make_env(config.env_id, config.horizon, config.on_end, render_mode="human")
-    obs, _ = env.reset(seed=seed)
-    step, over = 0, False
-    while not over and (steps is None or step < steps):
-        obs, _, terminated, truncated, _ = env.step(policy(np.asarray(obs)))
-        step, over = step + 1, terminated or truncated
-    env.close()
+    rollout = play_episodes(config.env_id, policy, 1, seed, horizon=config.horizon, on_end=config.on_end)
+    if rollout.render_states is None:
+        raise ValueError(f"nothing is known that draws {config.env_id}")
+    return rollout, rollout.render_states[:steps, 0]
+
+
+def _renderer(run: RunFolder) -> Renderer:
+    config = run.config()
+    return Renderer(config.env_id, WIDTH, HEIGHT, horizon=config.horizon, on_end=config.on_end)
