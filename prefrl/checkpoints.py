@@ -115,13 +115,12 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> N
         if learner.reward is not None:
             pool = learner.reward.pool
             pool.segments.extend(_unstacked(load_arrays(path / POOL), pool.env_id))
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        learner.rounds, learner.fit = manifest["rounds"], manifest["fit"]
+        learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise ValueError(
             f"the checkpoint {path} is damaged ({error}); remove that folder to go on from the one before it"
         ) from error
-    learner.rounds = manifest["rounds"]
-    learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]
-    learner.fit = manifest["fit"]
 
 
 def _tensors(learner: Learner) -> dict[str, Tensor]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import dataclasses
+import io
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 from prefrl_envs.suite import SUITE, canonical_id
@@ -48,29 +51,33 @@ def train(args: Sequence[str]) -> int:
     from prefrl.algorithms.rlhf import check
     from prefrl.runs import RunFolder
 
-    command = tyro.cli(
-        TrainCommand,
-        prog="prefrl train",
-        args=args,
-        default=_defaults(args),
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
-    command = dataclasses.replace(command, env_id=canonical_id(command.env_id))
+    # Twice: only once the environment and the preset are known is it known what the other options default to.
+    first = _parse_train(args, TrainCommand(env_id=tyro.MISSING, labels=700, steps=0, seed=0))
+    env_id, steps = canonical_id(first.env_id), first.steps or None
+    config = preset_config(first.preset, env_id, labels=first.labels, steps=steps, seed=first.seed)
+    defaults = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    command = dataclasses.replace(_parse_train(args, TrainCommand(**defaults)), env_id=env_id)
     config, run = command.config(), RunFolder(command.folder())
     check(config, choose_device(config.device))
     run.create(config)
     return _run(config, run)
 
 
-def _defaults(args: Sequence[str]) -> TrainCommand:
-    """The preset's values for the environment that the arguments name, which the rest of them may change."""
-    early = argparse.ArgumentParser(add_help=False)
-    early.add_argument("--preset", default="default")
-    early.add_argument("--steps", type=int)
-    options, _ = early.parse_known_args(args)
-    env_id = canonical_id(args[0]) if args and not args[0].startswith("-") else "prefrl/Hopper-v0"
-    config = preset_config(options.preset, env_id, labels=700, steps=options.steps)
-    return TrainCommand(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
+def _parse_train(args: Sequence[str], default: TrainCommand) -> TrainCommand:
+    return parse(TrainCommand, "train", args, default=default, config=(tyro.conf.OmitArgPrefixes,))
+
+
+def parse(command: Callable, name: str, args: Sequence[str], **options: Any) -> Any:
+    """What tyro makes of the arguments; what it does not understand in one line instead of a box."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(command, prog=f"prefrl {name}", args=args, **options)
+    except SystemExit as stop:
+        if stop.code:
+            words = re.sub(r"[╭╮╰╯│─\s]+", " ", said.getvalue()).strip()
+            raise ValueError(re.sub(r"\s*For full helptext, see.*", f"; see prefrl {name} --help", words)) from stop
+        raise
 
 
 def resume(
@@ -96,9 +103,8 @@ def resume(
     extended = dataclasses.replace(config, steps=steps, labels=labels)
     if config.labels == 0 and extended.labels:
         raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
-    if folder.summary_file.exists() and extended.steps == config.steps:
-        raise ValueError(f"{run} ended at {config.steps} steps; give more with --steps to extend it")
-    folder.write_config(extended)
+    if folder.has_ended(extended):
+        raise ValueError(f"{run} ended at {config.steps} steps; give more --steps or --labels to extend it")
     return _run(extended, folder)
 
 
@@ -183,6 +189,8 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
     from prefrl.playing import film, show
     from prefrl.runs import RunFolder
 
+    if steps is not None and steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
     folder = RunFolder(run)
     if video is not None:
         film(folder, video, seed, steps)
@@ -224,7 +232,7 @@ def envs() -> int:
 
 
 def fit(
-    store: Folder,
+    store: tyro.conf.Positional[str],
     /,
     env: str,
     out: Path,
@@ -236,7 +244,7 @@ def fit(
     """Learns a reward model from stored comparisons alone.
 
     Args:
-        store: the file with the comparisons, preferences.sqlite3 in a run's folder.
+        store: the file with the comparisons, preferences.sqlite3 in a run's folder, or a database's URL.
         env: the environment that they are about.
         out: folder for the reward model.
         horizon: steps per episode; needed for environments outside the suite.
@@ -249,6 +257,13 @@ def fit(
     stats = fit_store(store, canonical_id(env), out, horizon=horizon, epochs=epochs, seed=seed, device=device)
     print(json.dumps(stats, indent=2))
     return 0
+
+
+def _is_no_bug(error: Exception) -> bool:
+    """Bad input, a folder that cannot be written, a database that is damaged: for the user to mend."""
+    databases = sys.modules.get("sqlalchemy.exc")
+    kinds = (ValueError, OSError) if databases is None else (ValueError, OSError, databases.SQLAlchemyError)
+    return isinstance(error, kinds)
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
@@ -265,6 +280,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; a mistake of the user's ends in one line and exit code 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    sys.path.insert(0, str(Path.cwd()))  # where plug-ins of one's own lie
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: prefrl COMMAND ...   (prefrl COMMAND --help says more)\n")
         for name, command in COMMANDS.items():
@@ -275,12 +291,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name not in COMMANDS:
             raise ValueError(unknown("command", name, COMMANDS))
         command = COMMANDS[name]
-        return command(rest) if command is train else tyro.cli(command, prog=f"prefrl {name}", args=rest)
-    except ValueError as error:
-        if "PREFRL_TRACEBACK" in os.environ:
+        return command(rest) if command is train else parse(command, name, rest)
+    except Exception as error:
+        if not _is_no_bug(error) or "PREFRL_TRACEBACK" in os.environ:
             raise
-        print(f"prefrl {name}: {error}", file=sys.stderr)
+        print(f"prefrl {name}: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"prefrl {name}: stopped; what a run had saved by its latest checkpoint is there", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -123,6 +123,31 @@ class RlhfConfig:
             f"response_noise must be in [0, 1), got {self.reward.response_noise}",
         )
         _require(self.reward.members >= 1, f"members must be at least 1, got {self.reward.members}")
+        for group, names, least in (
+            (self, ("checkpoint_steps",), 1),
+            (self.agent, ("num_envs", "n_steps", "n_epochs"), 1),
+            (self.agent, ("batch_size",), 2),
+            (self.reward, ("fit_batch",), 1),
+            (self.reward, ("initial_epochs", "epochs"), 0),
+            (self.query, ("initial_steps", "round_steps", "oversample", "pool_steps"), 1),
+        ):
+            for name in names:
+                value = getattr(group, name)
+                _require(value >= least, f"{name} must be at least {least}, got {value}")
+        for group, name in ((self.reward, "reward_std"), (self.query, "schedule_constant"), (self.agent, "gamma")):
+            _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
+        _require(self.agent.gamma <= 1, f"gamma must be at most 1, got {self.agent.gamma}")
+        _require(
+            all(size >= 1 for size in self.reward.hidden + self.agent.net),
+            f"layers need at least 1 unit, got hidden {self.reward.hidden} and net {self.agent.net}",
+        )
+        window = self.reward.label_window
+        _require(window is None or window >= 1, f"label_window must be at least 1, got {window}")
+        _require(
+            self.horizon is None or self.horizon >= (self.query.clip_steps if self.labels else 1),
+            f"an episode of {self.horizon} steps is shorter than a clip of {self.query.clip_steps}; "
+            "raise --horizon or lower --clip-steps",
+        )
         _require(
             self.steps > self.initial_steps,
             f"{self.steps} steps are too few: {self.initial_steps} already go to the untrained policy; "

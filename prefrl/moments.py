@@ -25,23 +25,23 @@ class RunningMoments(nn.Module):
         """`limit`: standardised values are clipped to plus or minus this many standard deviations."""
         super().__init__()
         self.limit = limit
-        self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
-        self.register_buffer("variance", torch.ones(shape, dtype=torch.float64))
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("variance", torch.ones(shape))
+        self.register_buffer("count", torch.zeros(()))
 
     @torch.no_grad()
     def update(self, rows: Tensor) -> None:
         """Takes in rows [B, *shape]."""
-        rows = rows.to(self.mean.device, torch.float64)
+        rows = rows.cpu().double()  # in float64 where every device has it; mps has float32 only
+        old_mean, old_variance, old_count = (value.cpu().double() for value in (self.mean, self.variance, self.count))
         number, mean, variance = len(rows), rows.mean(0), rows.var(0, correction=0)
-        total = self.count + number
-        shift = mean - self.mean
-        squares = self.variance * self.count + variance * number + shift**2 * self.count * number / total
-        self.mean += shift * number / total
+        total = old_count + number
+        shift = mean - old_mean
+        squares = old_variance * old_count + variance * number + shift**2 * old_count * number / total
+        self.mean.copy_(old_mean + shift * number / total)
         self.variance.copy_(squares / total)
         self.count.copy_(total)
 
     def forward(self, rows: Tensor) -> Tensor:
         """[B, *shape] float32, standardised and clipped."""
-        scale = (self.variance + 1e-8).rsqrt().float()
-        return ((rows - self.mean.float()) * scale).clamp(-self.limit, self.limit)
+        return ((rows - self.mean) * (self.variance + 1e-8).rsqrt()).clamp(-self.limit, self.limit)

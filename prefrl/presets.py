@@ -31,7 +31,7 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     clip_steps = entry.clip_steps if entry else QueryConfig.clip_steps
     query = QueryConfig(
         clip_steps=clip_steps,
-        initial_steps=max(steps // 32, 2 * clip_steps * agent.num_envs),
+        initial_steps=min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2),
         round_steps=max(steps // 64, 1),
     )
     return RlhfConfig(
@@ -45,7 +45,7 @@ Groups = tuple[PpoConfig, RewardConfig]
 
 def default(env_id: str) -> Groups:
     """One preset for every MuJoCo task: only clip, horizon, steps and gamma differ."""
-    return PpoConfig(gamma=_GAMMA.get(env_id, 0.99)), RewardConfig()
+    return PpoConfig(gamma=_GAMMA.get(env_id, 0.99), log_std_init=-1.0), RewardConfig()
 
 
 def paper2017(env_id: str) -> Groups:
@@ -69,7 +69,13 @@ PRESETS: dict[str, Callable[[str], Groups]] = {
 }
 
 # Short-horizon tasks need no long memory; Swimmer pays only for strokes that take hundreds of steps.
-_GAMMA = {"prefrl/Swimmer-v0": 0.9999, "prefrl/Reacher-v0": 0.9}
+# docs/experiments.md has the figures.
+_GAMMA = {
+    "prefrl/Hopper-v0": 0.995,
+    "prefrl/HalfCheetah-v0": 0.98,
+    "prefrl/Swimmer-v0": 0.9999,
+    "prefrl/Reacher-v0": 0.9,
+}
 
 
 _SB3 = PpoConfig(num_envs=1, n_steps=2048, batch_size=64)

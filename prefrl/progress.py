@@ -39,7 +39,8 @@ class ProgressBar:
         if not self._quiet:
             self._bar.update(self._task, completed=step, description=self.text())
         elif step >= self._next_line * self._config.steps or step >= self._config.steps:
-            print(f"{step:>10,} steps  {self.text()}", file=sys.stderr, flush=True)
+            left = (self._config.steps - step) / step * (row["seconds"] or 0)
+            print(f"{step:>10,} steps  {self.text()} · {max(left, 0):,.0f} s left", file=sys.stderr, flush=True)
             self._next_line = step / self._config.steps + 0.05
 
     def text(self) -> str:

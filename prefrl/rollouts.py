@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
@@ -74,6 +75,11 @@ class Recorder(VecEnvWrapper):
     def step_wait(self) -> VecEnvStepReturn:
         states = self._states
         obs, true_rewards, dones, infos = self.venv.step_wait()
+        for env, (done, info, true_reward) in enumerate(zip(dones, infos, true_rewards, strict=True)):
+            if done:
+                refuse_nan(info.get("terminal_observation", 0.0), env)
+            if not math.isfinite(true_reward):
+                raise ValueError(f"environment {env} gave the true reward {true_reward}: mend the environment")
         self._steps.append((self._obs, self._actions, true_rewards, dones, states))
         self._obs = self._checked(obs)
         return obs, np.zeros_like(true_rewards), dones, infos
@@ -100,19 +106,27 @@ class Recorder(VecEnvWrapper):
         copy = map_arrays(obs, lambda array: array.astype(np.float32 if array.dtype.kind == "f" else array.dtype))
         for array in copy.values() if isinstance(copy, dict) else [copy]:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                env, *index = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
-                raise ValueError(
-                    f"environment {env} gave the observation {array[env][tuple(index)]} at index {index}; "
-                    "a reward cannot be learned from it: mend the environment"
-                )
+                for env, rows in enumerate(array):
+                    refuse_nan(rows, env)
         return copy
+
+
+def refuse_nan(obs: Any, env: int) -> None:
+    """Raises ValueError where an observation of environment number `env` is not finite throughout."""
+    for array in map(np.asarray, obs.values() if isinstance(obs, dict) else [obs]):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise ValueError(
+                f"environment {env} gave the observation {array[index]} at index {list(index)}; "
+                "a reward cannot be learned from it: mend the environment"
+            )
 
 
 class SegmentPool:
     """The most recent segments of a stream of rollouts, at most `capacity_steps` steps of them.
 
-    Episodes are cut end to end into segments of `clip_steps` steps, from a start drawn per episode, so
-    that all steps are covered alike.
+    What a rollout has of an episode is cut end to end into segments of `clip_steps` steps, from a start drawn
+    each time. Steps within a clip's length of a rollout's or an episode's end are so covered less than others.
     """
 
     def __init__(self, env_id: str, clip_steps: int, capacity_steps: int) -> None:

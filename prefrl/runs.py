@@ -86,7 +86,7 @@ class RunFolder:
         self.write_config(config)
 
     def write_config(self, config: RlhfConfig) -> None:
-        write_json(self.config_file, to_json(config))
+        write_json(self.config_file, to_json(config) | {"versions": versions()})
 
     def config(self) -> RlhfConfig:
         """The configuration of the run.
@@ -97,9 +97,23 @@ class RunFolder:
         if not self.config_file.exists():
             raise ValueError(f"no run at {self.path}: config.json is missing; `prefrl train` makes one")
         try:
-            return from_json(json.loads(self.config_file.read_text(encoding="utf-8")))
-        except (json.JSONDecodeError, TypeError) as error:
+            values = json.loads(self.config_file.read_text(encoding="utf-8"))
+            values.pop("versions", None)
+            return from_json(values)
+        except (json.JSONDecodeError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.config_file} is damaged: {error}") from error
+
+    def has_ended(self, config: RlhfConfig) -> bool:
+        """Whether the run has come to the end that `config` sets."""
+        if not self.summary_file.exists():
+            return False
+        summary = self.summary()
+        return summary["steps"] >= config.steps and summary["labels"] >= config.labels
+
+    def forget_outcome(self) -> None:
+        """Removes what an extension makes untrue: the summary above all, by which a run is known to have ended."""
+        for path in (self.summary_file, self.policy, self.diagnostics, self.path / "report.html"):
+            path.unlink(missing_ok=True)
 
     def append(self, row: Row) -> None:
         """One more row of progress.csv."""
@@ -112,11 +126,14 @@ class RunFolder:
 
     def forget_rows_after(self, step: int) -> None:
         """Drops the rows past `step`, which a resumed run writes again."""
-        if not self.progress.exists():
+        lines = self.progress.read_text(encoding="utf-8").splitlines() if self.progress.exists() else []
+        if not lines:
+            self.progress.unlink(missing_ok=True)
             return
-        lines = self.progress.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines[1:] if line.count(",") == len(COLUMNS) - 1 and int(line.split(",")[0]) <= step]
-        self.progress.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
+        draft = self.progress.with_suffix(".part")
+        draft.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
+        draft.replace(self.progress)
 
     def summary(self) -> dict[str, Any]:
         """What `prefrl evaluate` prints.
@@ -126,7 +143,10 @@ class RunFolder:
         """
         if not self.summary_file.exists():
             raise ValueError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
-        return json.loads(self.summary_file.read_text(encoding="utf-8"))
+        try:
+            return json.loads(self.summary_file.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.summary_file} is damaged: {error}") from error
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
@@ -169,8 +189,10 @@ def cpu_name() -> str:
 
 def git_commit() -> str | None:
     """The commit of the checkout that prefrl runs from, or None outside one."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    here = Path(__file__)
+    git = ["git", "-C", str(here.parent)]
+    try:  # a checkout that merely contains the installed package is not ours
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
+        return subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -7,7 +7,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from prefrl_envs.rendering import drawing_of
 from prefrl_envs.suite import canonical_id, find
 from prefrl_envs.wrappers import OnEnd, RenderState, make_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
@@ -44,7 +43,7 @@ def make_vec_env(
     if row is not None and "mujoco" in row.tags:
         venv: VecEnv = BatchVecEnv(env_id, num_envs, threads, horizon)
     else:
-        venv = TrueRewardVecEnv([lambda: _drawable(env_id, horizon, on_end)] * num_envs)
+        venv = TrueRewardVecEnv([lambda: RenderState(make_env(env_id, horizon, on_end))] * num_envs)
     venv.seed(seed)
     return venv
 
@@ -120,13 +119,3 @@ class TrueRewardVecEnv(DummyVecEnv):
         """[N, S], or frames [N, H, W, 3]: what it takes to draw the current observations, or None."""
         states = [env.render_state() for env in self.envs]  # type: ignore[attr-defined]
         return None if any(state is None for state in states) else np.stack(states)
-
-
-def _drawable(env_id: str, horizon: int | None, on_end: OnEnd) -> gym.Env:
-    """With frames switched on where nothing smaller than a frame tells what an observation looks like."""
-    env = make_env(env_id, horizon, on_end)
-    env.reset()
-    if drawing_of(env) is None and "rgb_array" in env.metadata.get("render_modes", ()):
-        env.close()
-        env = make_env(env_id, horizon, on_end, render_mode="rgb_array")
-    return RenderState(env)

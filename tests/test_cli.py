@@ -67,7 +67,7 @@ def test_play_without_a_display_says_what_to_do(run, capsys, monkeypatch):
 
 
 def test_resume_extends_a_finished_run(run, capsys):
-    assert "give more with --steps" in refused(capsys, "resume", str(run))
+    assert "give more --steps or --labels" in refused(capsys, "resume", str(run))
     assert "a run only grows" in refused(capsys, "resume", str(run), "--steps", "100")
     assert main(["resume", str(run), "--steps", "4096", "--labels", "24"]) == 0
     assert json.loads((run / "summary.json").read_text())["steps"] >= 4096

@@ -8,8 +8,8 @@ def test_updates_in_parts_give_the_moments_of_the_whole():
     moments = RunningMoments((3,))
     for part in rows.split([10, 500, 490]):
         moments.update(part)
-    assert torch.allclose(moments.mean, rows.double().mean(0))
-    assert torch.allclose(moments.variance, rows.double().var(0, correction=0))
+    assert torch.allclose(moments.mean, rows.mean(0), atol=1e-5)
+    assert torch.allclose(moments.variance, rows.var(0, correction=0), rtol=1e-5)
 
 
 def test_standardises_and_clips():

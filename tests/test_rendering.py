@@ -43,14 +43,6 @@ def test_a_state_is_enough_to_draw_the_observation_it_was_taken_at():
     np.testing.assert_array_equal(frames[0], env.render())
 
 
-def test_recorded_frames_are_resized():
-    states = _states(make_env("FrozenLake-v1", horizon=10, render_mode="rgb_array"), steps=2)
-    with Renderer("FrozenLake-v1", 50, 40, horizon=10) as renderer:
-        frames = renderer.draw(np.stack(states))
-    assert frames.shape == (3, 40, 50, 3)
-    assert frames.dtype == np.uint8
-
-
 @pytest.mark.filterwarnings("ignore:.*not in the possible render_modes")
 def test_what_cannot_be_drawn_is_said():
     gym.register("NoPicture-v0", entry_point=_NoPicture)

@@ -101,13 +101,6 @@ def test_an_environment_outside_the_suite():
     assert venv.render_states().shape == (2, 4)
 
 
-def test_frames_where_nothing_smaller_draws_it():
-    venv = VecMonitor(make_vec_env("FrozenLake-v1", 2, seed=0, horizon=10))
-    venv.reset()
-    assert venv.render_states().dtype == np.uint8
-    assert venv.render_states().shape[::3] == (2, 3)
-
-
 def test_none_where_nothing_draws_it():
     gym.register("NothingToSee-v0", entry_point=_NothingToSee)
     venv = make_vec_env("NothingToSee-v0", 2, seed=0, horizon=10)

@@ -152,27 +152,7 @@ class StateDrawing:
     def close(self) -> None: ...
 
 
-class FrameDrawing:
-    """Keeps the frame itself: large, but it serves every environment that renders rgb_array."""
-
-    @staticmethod
-    def fits(env: gym.Env) -> bool:
-        return env.render_mode == "rgb_array"
-
-    @staticmethod
-    def capture(env: gym.Env) -> np.ndarray:
-        return np.array(env.render(), np.uint8)
-
-    def __init__(self, env: gym.Env, width: int, height: int) -> None:
-        self._size = (width, height)
-
-    def draw(self, state: np.ndarray) -> np.ndarray:
-        return cv2.resize(state, self._size, interpolation=cv2.INTER_AREA)
-
-    def close(self) -> None: ...
-
-
-_DRAWINGS: tuple[type[Drawing], ...] = (MujocoDrawing, StateDrawing, FrameDrawing)
+_DRAWINGS: tuple[type[Drawing], ...] = (MujocoDrawing, StateDrawing)
 
 
 def drawing_of(env: gym.Env) -> type[Drawing] | None:
@@ -208,7 +188,7 @@ class Renderer:
         self._env.reset(seed=0)
         drawing = drawing_of(self._env)
         if drawing is None:
-            raise ValueError(f"nothing draws {env_id}: it has no render mode rgb_array")
+            raise ValueError(f"nothing draws {env_id}: it has no MuJoCo state and no numeric `state` with rgb_array")
         self._drawing = drawing(self._env, width, height)
 
     def draw(self, states: np.ndarray) -> np.ndarray:

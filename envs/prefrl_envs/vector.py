@@ -41,7 +41,7 @@ class MujocoBatch:
         if "mujoco" not in row.tags:
             raise ValueError(f"{env_id} is not a MuJoCo task: only those are stepped as a batch")
         task = cast(Task, load_env_creator(row.entry_point))
-        self.num_envs, self.horizon = num_envs, horizon or row.horizon
+        self.num_envs, self.horizon = num_envs, row.horizon if horizon is None else horizon
         self._task = task
         self._v5: Any = task.v5()  # draws the initial states of all copies, in turn
         self.observation_space, self.action_space = self._v5.observation_space, self._v5.action_space

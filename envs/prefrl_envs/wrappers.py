@@ -77,7 +77,7 @@ class RenderState(gym.Wrapper):
     """
 
     def render_state(self) -> np.ndarray | None:
-        """[S] numbers, or the frame [H, W, 3] where only that will do, or None where nothing draws it."""
+        """[S] numbers, or None where there are none that draw it."""
         drawing = drawing_of(self.env)
         return None if drawing is None else drawing.capture(self.env)
 

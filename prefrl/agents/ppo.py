@@ -11,6 +11,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv
 
 from prefrl.agents.features import StandardisedFeatures
@@ -85,10 +86,32 @@ def choose_device(name: str) -> str:
     return name
 
 
+def check_spaces(observation_space: spaces.Space, action_space: spaces.Space) -> None:
+    """Refuses by name what SB3's PPO cannot read.
+
+    Raises:
+        ValueError: one of the spaces, or a part of it, is not supported.
+    """
+    parts = (
+        observation_space.spaces if isinstance(observation_space, spaces.Dict) else {"observation": observation_space}
+    )
+    for name, space in parts.items():
+        if not isinstance(space, spaces.Box | spaces.Discrete):
+            raise ValueError(f"{name!r} is a {type(space).__name__} space; supported: Box, Discrete, and Dict of these")
+        if is_image_space(space) and min(sorted(space.shape or ())[1:]) < 36:
+            raise ValueError(f"{name!r} is an image of {space.shape}; the agent's network needs at least 36x36 pixels")
+    if not isinstance(action_space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
+        raise ValueError(
+            f"actions are a {type(action_space).__name__} space; supported: Box, Discrete, MultiDiscrete, MultiBinary"
+        )
+    if np.any(getattr(action_space, "start", 0)):
+        raise ValueError("discrete actions must be counted from 0: SB3 ignores where they start")
+
+
 def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str) -> PPO:
     """A fresh agent for `env`. Its rewards are all 0 until `set_rewards` says where they come from."""
     space = env.observation_space
-    is_dict, is_image = isinstance(space, spaces.Dict), len(space.shape or ()) == 3
+    is_dict, is_image = isinstance(space, spaces.Dict), is_image_space(space)
     policy_kwargs: dict[str, Any] = {
         "net_arch": list(config.net),
         "activation_fn": {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[config.activation],

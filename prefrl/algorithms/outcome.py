@@ -42,6 +42,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         "variant": config.variant or config.preset,
         "preset": config.preset,
         "labels": config.labels,
+        "labels_answered": len(data) if data is not None else 0,
         "seed": config.seed,
         "steps": learner.step,
         "true_return_mean": float(best.mean()),

@@ -10,15 +10,18 @@ the same queries, which by their content are found, answered, in the store.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
+from prefrl_envs.suite import find
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecMonitor
 
-from prefrl.agents.ppo import ReturnScale, make_ppo
+from prefrl.agents.ppo import ReturnScale, check_spaces, make_ppo
 from prefrl.algorithms.legs import Leg
 from prefrl.algorithms.outcome import finish, record_episode
 from prefrl.algorithms.proposals import propose
@@ -59,43 +62,75 @@ def train(
         Whether the run reached its end; only then does its folder hold policy.zip and summary.json.
     """
     torch.set_num_threads(config.threads)
-    recorder = make_recorder(config)
-    learner = make_learner(config, recorder, device)
-    if found := checkpoints(run.checkpoints):
-        load_checkpoint(found[-1], learner, recorder, device)
-    run.forget_rows_after(learner.step)
-    tensorboard = TensorBoardOutputFormat(str(run.tensorboard))
-    learner.model.set_logger(Logger(str(run.path), [tensorboard]))
-
-    with PreferenceStore(run.store) as store:
-        feedback = Feedback(config, learner, store, labeler) if learner.reward else None
-        if learner.step == 0:
-            record_episode(config, learner, run, "before")
-        while learner.step < config.steps and not stopped():
-            leg = Leg(config, learner, recorder)
-            leg_end = min(config.steps, (learner.step // config.checkpoint_steps + 1) * config.checkpoint_steps)
-            while learner.step < leg_end and not stopped():
-                began = time.perf_counter()
-                if feedback is not None:
-                    if learner.step == 0:
-                        leg.act_untrained(config.initial_steps)
-                    if feedback.is_due():
-                        feedback.ask()
-                        feedback.fit(leg.generator)
-                leg.learn_one_rollout()
-                learner.wall_seconds += time.perf_counter() - began
-                row = leg.row(feedback.num_labels if feedback else 0)
-                log(learner, row)
-                run.append(row)
-                on_row(row)
-            if learner.step >= config.steps / 2 and not run.episode("midway").exists():
-                record_episode(config, learner, run, "midway")
-            save_checkpoint(learner, run.checkpoints)
-        if ended := learner.step >= config.steps:
-            finish(config, learner, run, feedback.data if feedback else None)
-    tensorboard.close()
-    recorder.close()
+    with only_trainer(run):
+        recorder = make_recorder(config)
+        learner = make_learner(config, recorder, device)
+        if found := checkpoints(run.checkpoints):
+            load_checkpoint(found[-1], learner, recorder, device)
+        run.write_config(config)  # it may ask for more than the run was made for
+        run.forget_outcome()
+        run.forget_rows_after(learner.step)
+        tensorboard = TensorBoardOutputFormat(str(run.tensorboard))
+        learner.model.set_logger(Logger(str(run.path), [tensorboard]))
+        with PreferenceStore(run.store) as store:
+            feedback = Feedback(config, learner, store, labeler) if learner.reward else None
+            ended = learn(config, run, learner, recorder, feedback, on_row, stopped)
+            if ended:
+                finish(config, learner, run, feedback.data if feedback else None)
+        tensorboard.close()
+        recorder.close()
     return ended
+
+
+def learn(
+    config: RlhfConfig,
+    run: RunFolder,
+    learner: Learner,
+    recorder: Recorder,
+    feedback: Feedback | None,
+    on_row: Callable[[Row], None],
+    stopped: Callable[[], bool],
+) -> bool:
+    """The legs of a run, until its end or until told to stop; returns whether it reached its end."""
+    if learner.step == 0:
+        record_episode(config, learner, run, "before")
+    while learner.step < config.steps and not stopped():
+        leg = Leg(config, learner, recorder)
+        leg_end = min(config.steps, (learner.step // config.checkpoint_steps + 1) * config.checkpoint_steps)
+        while learner.step < leg_end and not stopped():
+            began = time.perf_counter()
+            if feedback is not None:
+                if learner.step == 0:
+                    leg.act_untrained(config.initial_steps)
+                if feedback.is_due():
+                    feedback.ask()
+                    feedback.fit(leg.generator)
+            leg.learn_one_rollout()
+            learner.wall_seconds += time.perf_counter() - began
+            row = leg.row(feedback.num_labels if feedback else 0)
+            log(learner, row)
+            run.append(row)
+            on_row(row)
+        if learner.step >= config.steps / 2 and not run.episode("midway").exists():
+            record_episode(config, learner, run, "midway")
+        save_checkpoint(learner, run.checkpoints)
+    ended = learner.step >= config.steps
+    if ended and feedback is not None and feedback.num_labels < config.labels:
+        # A run extended by labels alone, or a labeler who skipped: the reward model learns from the rest.
+        feedback.ask()
+        feedback.fit(torch.Generator().manual_seed(config.seed))
+        save_checkpoint(learner, run.checkpoints)
+    return ended
+
+
+@contextmanager
+def only_trainer(run: RunFolder) -> Iterator[None]:
+    """Two trainers in one folder would overwrite each other's checkpoints; the lock goes with its process."""
+    try:
+        with FileLock(run.path / ".training", timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(f"another process is training in {run.path}; wait for it or stop it") from error
 
 
 class Feedback:
@@ -118,10 +153,8 @@ class Feedback:
     def ask(self) -> None:
         """Has the labels answered that are due by now; for each skipped pair asks about another one."""
         config, step = self._config, self._learner.step
-        due = SCHEDULES[config.query.schedule](
-            step - config.initial_steps, self._steps_until_last_round(),
-            config.labels, config.initial_labels, config.query.schedule_constant,
-        )  # fmt: skip
+        due = self._due(step - config.initial_steps)
+        self._store.release(self._labeler.name)  # what it had in hand when it was killed
         have = self._store.labels(before_step=step)
         for attempt in range(MAX_ATTEMPTS):
             if have >= due:
@@ -133,12 +166,18 @@ class Feedback:
             work(self._store, self._labeler)
             have = self._store.labels(before_step=step + 1)
 
-    def _steps_until_last_round(self) -> int:
-        """All labels are due at the run's last round, so that none is left over at its end."""
+    def _due(self, since_start: int) -> int:
+        """Labels due that many steps after the untrained policy's; the run's last round asks for all the rest."""
         config = self._config
         rollout = config.agent.num_envs * config.agent.n_steps
-        rounds = (config.steps - config.initial_steps - rollout) // config.query.round_steps
-        return max(1, rounds * config.query.round_steps)
+        until_last_round = (config.steps - config.initial_steps - rollout) // config.query.round_steps
+        until_last_round *= config.query.round_steps
+        if since_start >= until_last_round:
+            return config.labels
+        schedule = SCHEDULES[config.query.schedule]
+        return schedule(
+            since_start, until_last_round, config.labels, config.initial_labels, config.query.schedule_constant
+        )
 
     def fit(self, generator: torch.Generator) -> None:
         """One fit to all answers so far, then the reward's normalisation over the pool of recent steps."""
@@ -174,7 +213,12 @@ def check(config: RlhfConfig, device: str) -> None:
         ValueError: an environment, a network or a selection that there is not, or that do not fit together.
     """
     look_up_or_load("selection", config.query.selection, SELECTIONS)
+    if config.on_end != "absorb" and find(config.env_id):
+        raise ValueError(
+            f"--on-end {config.on_end} is for environments outside the suite; {config.env_id} never ends early"
+        )
     recorder = make_recorder(config)
+    check_spaces(recorder.observation_space, recorder.action_space)
     make_learner(config, recorder, device)
     recorder.close()
 

@@ -17,7 +17,7 @@ from prefrl.config import RewardConfig, build
 from prefrl.moments import RunningMoments
 from prefrl.rewards.inputs import Inputs
 from prefrl.rewards.networks import find_network
-from prefrl.segments import Observations
+from prefrl.segments import Observations, map_arrays
 
 WEIGHTS, DESCRIPTION = "reward_model.safetensors", "reward_model.json"
 
@@ -67,7 +67,7 @@ class Ensemble:
     @torch.no_grad()
     def normalised(self, obs: Observations, actions: np.ndarray) -> Tensor:
         """[M, B] each member's prediction at mean 0 and the configured standard deviation."""
-        raw = self.raw(*self.encode(obs, actions))
+        raw = self._raw_in_parts(obs, actions)
         return (raw - self.output_mean[:, None]) * (self.config.reward_std / self.output_std[:, None])
 
     def encode(self, obs: Observations, actions: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
@@ -79,6 +79,11 @@ class Ensemble:
         scaled = {name: self._moments[name](rows) if name in self._moments else rows for name, rows in obs.items()}
         return self.network(scaled, actions)
 
+    def _raw_in_parts(self, obs: Observations, actions: np.ndarray, rows: int = 8192) -> Tensor:
+        """[M, B] `raw` of any number of steps in bounded memory."""
+        parts = [slice(start, start + rows) for start in range(0, len(actions), rows)]
+        return torch.cat([self.raw(*self.encode(_rows(obs, part), actions[part])) for part in parts], dim=1)
+
     def see(self, obs: Observations) -> None:
         """Takes observations [B, ...] into the statistics by which inputs are standardised."""
         for name, rows in self.inputs.observations(obs, self.device).items():
@@ -88,7 +93,7 @@ class Ensemble:
     @torch.no_grad()
     def standardise(self, obs: Observations, actions: np.ndarray) -> None:
         """Makes each member's predictions on these steps [B, ...] have mean 0 and the configured std."""
-        raw = self.raw(*self.encode(obs, actions))
+        raw = self._raw_in_parts(obs, actions)
         self.output_mean, self.output_std = raw.mean(1), raw.std(1).clamp_min(1e-6)
 
     def state(self) -> dict[str, Tensor]:
@@ -136,6 +141,10 @@ class Ensemble:
                 raise ValueError(f"{folder} was made for {kind}s {made_for[kind]}, but here they are {given[kind]}")
         ensemble.load_state(state)
         return ensemble
+
+
+def _rows(obs: Observations, part: slice) -> Observations:
+    return map_arrays(obs, lambda array: array[part])
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
 from prefrl.segments import Observations
@@ -40,7 +41,7 @@ class Inputs:
         """Raises ValueError for a space that is not supported, by its name."""
         self.observation_space, self.action_space = observation_space, action_space
         named = _named_spaces(observation_space)
-        self._images = {name: _channels_first(space) for name, space in named.items() if _is_image(space)}
+        self._images = {name: _channels_first(space) for name, space in named.items() if is_image_space(space)}
         self.shapes = InputShapes(
             vectors={name: _vector_size(name, space) for name, space in named.items() if name not in self._images},
             images={name: shape for name, (shape, _) in self._images.items()},
@@ -80,10 +81,6 @@ class Inputs:
 
 def _named_spaces(space: spaces.Space) -> dict[str, spaces.Space]:
     return dict(space.spaces) if isinstance(space, spaces.Dict) else {"obs": space}
-
-
-def _is_image(space: spaces.Space) -> bool:
-    return isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8
 
 
 def _channels_first(space: spaces.Space) -> tuple[tuple[int, int, int], bool]:

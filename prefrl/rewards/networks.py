@@ -42,9 +42,11 @@ class RewardNetwork(nn.Module):
     def __init__(self, shapes: InputShapes, hidden: tuple[int, ...], members: int) -> None:
         super().__init__()
         self.members, self.vectors = members, sorted(shapes.vectors)
-        self.trunks = nn.ModuleDict({name: convolutions(shape[0], members) for name, shape in shapes.images.items()})
+        self.images = sorted(shapes.images)
+        self.trunks = nn.ModuleList([convolutions(shapes.images[name][0], members) for name in self.images])
         with torch.no_grad():
-            read = [self._read(name, torch.zeros(1, *shape)) for name, shape in shapes.images.items()]
+            blank = {name: torch.zeros(1, *shape) for name, shape in shapes.images.items()}
+            read = self._read_images(blank)
         width = sum(shapes.vectors.values()) + shapes.action + sum(features.shape[-1] for features in read)
         sizes = [width, *hidden]
         layers = [
@@ -55,14 +57,15 @@ class RewardNetwork(nn.Module):
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """obs: name -> [B, ...], actions [B, A] -> predicted rewards [M, B], not normalised."""
         shared = torch.cat([*(obs[name] for name in self.vectors), actions], dim=-1)[None]
-        features = [self._read(name, obs[name]) for name in self.trunks]
+        features = self._read_images(obs)
         if features:
             shared = shared.expand(self.members, -1, -1)
         return self.head(torch.cat([shared, *features], dim=-1)).squeeze(-1)
 
-    def _read(self, name: str, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [M, B, features]."""
-        return self.trunks[name](images).unflatten(1, (self.members, -1)).flatten(2).transpose(0, 1)
+    def _read_images(self, obs: dict[str, Tensor]) -> list[Tensor]:
+        """[B, C, H, W] -> [M, B, features] of each image."""
+        read = [trunk(obs[name]) for name, trunk in zip(self.images, self.trunks, strict=True)]
+        return [rows.unflatten(1, (self.members, -1)).flatten(2).transpose(0, 1) for rows in read]
 
 
 def convolutions(channels: int, members: int) -> nn.Sequential:
