@@ -38,6 +38,14 @@ def test_train_leaves_a_run_with_a_report(run):
     assert config["query"]["round_steps"] == 512
 
 
+def test_the_environment_may_stand_anywhere_and_decides_the_defaults(tmp_path):
+    out = tmp_path / "run"
+    assert main(["train", "--labels", "0", "--out", str(out), "--seed", "5", *TINY[:2], *TINY[6:], "ChainWalk"]) == 0
+    config = json.loads((out / "config.json").read_text())
+    assert (config["env_id"], config["seed"], config["query"]["clip_steps"]) == ("prefrl/ChainWalk-v0", 5, 10)
+    assert json.loads((out / "summary.json").read_text())["reward_model"] is None
+
+
 def test_evaluate_prints_the_summary_as_json(run, capsys):
     assert main(["evaluate", str(run)]) == 0
     assert json.loads(capsys.readouterr().out)["labels"] == 20
@@ -71,6 +79,8 @@ def test_resume_extends_a_finished_run(run, capsys):
     assert "a run only grows" in refused(capsys, "resume", str(run), "--steps", "100")
     assert main(["resume", str(run), "--steps", "4096", "--labels", "24"]) == 0
     assert json.loads((run / "summary.json").read_text())["steps"] >= 4096
+    assert main(["resume", str(run), "--labels", "26"]) == 0
+    assert json.loads((run / "summary.json").read_text())["labels_answered"] == 26
 
 
 def test_fit_learns_from_the_store_alone(run, tmp_path, capsys):
@@ -125,6 +135,16 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "PointGoal", "--selection", "unifrom", *TINY], "Did you mean 'uniform'"),
         (["train", "PointGoal", "--network", "cnn", *TINY], "network cnn reads images"),
         (["train", "PointGoal", "--device", "gpu", *TINY], "unknown device 'gpu'"),
+        (["train", "PointGoal", "--horizon", "5"], "an episode of 5 steps is shorter than a clip"),
+        (["train", "PointGoal", "--schedule-constant", "0"], "schedule_constant must be above 0"),
+        (["train", "PointGoal", "--round-steps", "0"], "round_steps must be at least 1"),
+        (["train", "PointGoal", "--gamma", "2"], "gamma must be at most 1"),
+        (["train", "CartPole", "--on-end", "reset"], "for environments outside the suite"),
+        (["train", "PointGoal", "--out", "/dev/null/run"], "Not a directory"),
+        (["train", "PointGoal", "--frobnicate"], "frobnicate"),
+        (["train", "PointGoal", "--labels", "many"], "many"),
+        (["train", "--labels", "20"], "(?i)required"),
+        (["train"], "(?i)required"),
         (["trian"], "Did you mean 'train'"),
         (["resume", "nowhere"], "no run at nowhere"),
         (["evaluate", "nowhere"], "no run at nowhere"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
@@ -10,13 +11,14 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecMonitor
 
 from prefrl.agents.features import observe
-from prefrl.agents.ppo import ReturnScale, choose_device, learn_one_rollout, make_ppo, set_rewards
+from prefrl.agents.ppo import ReturnScale, check_spaces, choose_device, learn_one_rollout, make_ppo, set_rewards
 from prefrl.config import PpoConfig, RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv
 from prefrl.rollouts import Recorder
 from prefrl.vecenv import make_vec_env
 
+BOX = spaces.Box(-1, 1, (2,))
 TOY = "prefrl/PointGoal-v0"
 CONFIG = PpoConfig(num_envs=4, n_steps=64, batch_size=64, n_epochs=2)
 
@@ -98,17 +100,65 @@ def test_every_kind_of_observation_and_action_trains(env_id):
     assert np.isfinite(rewards).all()
 
 
-def test_truncated_episodes_are_bootstrapped_as_by_sb3():
-    """With all rewards 0 the returns are values alone: at an episode's end, that of its last observation."""
+def test_a_truncated_episode_is_worth_what_its_last_observation_is_worth_and_nothing_else():
+    """With all rewards 0 the buffer's are gamma V(last observation) at an episode's end, and 0 elsewhere."""
     recorder = Recorder(toy_env())
     model = agent(recorder)
-    set_rewards(model, lambda: recorder.take().true_rewards * 0, None)
+    expected, last = {}, []
+    step_wait = recorder.venv.step_wait
+
+    def noting():
+        out = step_wait()
+        last.append([info.get("terminal_observation") for info in out[3]])
+        return out
+
+    def fill():
+        for step, observations in enumerate(last):
+            for env, obs in enumerate(observations):
+                if obs is not None:
+                    value = model.policy.predict_values(torch.as_tensor(obs[None], dtype=torch.float32))
+                    expected[step, env] = CONFIG.gamma * value.item()
+        return recorder.take().true_rewards * 0
+
+    recorder.venv.step_wait = noting
+    set_rewards(model, fill, ReturnScale(CONFIG.num_envs, CONFIG.gamma))
     learn_one_rollout(model)
-    buffer = model.rollout_buffer
-    ends = np.argwhere(buffer.episode_starts[1:])
-    assert len(ends)
-    assert all(buffer.rewards[step, env] != 0 for step, env in ends)
-    assert (np.delete(buffer.rewards, ends[:, 0], axis=0) == 0).all()
+    rewards = model.rollout_buffer.rewards
+    assert expected
+    assert {tuple(index) for index in np.argwhere(rewards)} == set(expected)
+    assert all(rewards[index] == pytest.approx(value, rel=1e-4) for index, value in expected.items())
+
+
+def test_the_scaled_rewards_are_those_of_the_same_scale_step_by_step():
+    recorder = Recorder(toy_env())
+    model, rollouts = agent(recorder), []
+
+    def fill():
+        rollouts.append(recorder.take())
+        return rollouts[-1].true_rewards
+
+    set_rewards(model, fill, ReturnScale(CONFIG.num_envs, CONFIG.gamma))
+    learn_one_rollout(model)
+    buffer, scale = model.rollout_buffer, ReturnScale(CONFIG.num_envs, CONFIG.gamma)
+    expected = scale(rollouts[0].true_rewards, buffer.episode_starts)
+    inner = ~rollouts[0].dones  # at an episode's end the value of its last observation comes on top
+    assert np.allclose(buffer.rewards[inner], expected[inner], atol=1e-5)
+    assert not np.allclose(buffer.rewards[inner], rollouts[0].true_rewards[inner])
+
+
+@pytest.mark.parametrize(
+    "observation, action, message",
+    [
+        (BOX, spaces.Tuple((BOX, BOX)), "actions are a Tuple space"),
+        (spaces.Tuple((BOX, BOX)), BOX, "'observation' is a Tuple space"),
+        (spaces.Dict({"a": spaces.Dict({"b": BOX})}), BOX, "'a' is a Dict space"),
+        (spaces.Box(0, 255, (20, 20, 3), np.uint8), BOX, "at least 36x36"),
+        (BOX, spaces.Discrete(3, start=5), "counted from 0"),
+    ],
+)
+def test_spaces_that_sb3_cannot_read_are_refused_by_name(observation, action, message):
+    with pytest.raises(ValueError, match=message):
+        check_spaces(observation, action)
 
 
 def test_the_policy_alone_acts_as_it_did(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from stable_baselines3 import PPO
 
-from prefrl.algorithms.rlhf import train
+from prefrl.algorithms.rlhf import only_trainer, train
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
 from prefrl.labelers.oracle import Oracle
@@ -131,6 +131,53 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     assert after[: len(rows)] == rows
     steps = [int(line.split(",")[0]) for line in after[1:]]
     assert steps == sorted(set(steps))
+
+
+def test_a_run_killed_while_its_oracle_answers_still_equals_the_uninterrupted_one(finished, tmp_path, monkeypatch):
+    """What the dead process had in hand is open again at once, not after its lease."""
+
+    class Dies(Oracle):
+        def label(self, query):
+            if query.step > 1024:
+                raise KeyboardInterrupt
+            return super().label(query)
+
+    folder = RunFolder(tmp_path / "killed")
+    folder.create(SMALL)
+    monkeypatch.setattr(PreferenceStore, "release", lambda *_: None)  # a killed process gives nothing back
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, folder, Dies(SMALL.oracle, SMALL.seed))
+    monkeypatch.undo()
+    ended, _ = run(SMALL, folder.path)
+    assert ended
+    assert same_policy(finished, folder)
+    with PreferenceStore.existing(folder.store) as store:
+        assert (store.counts().labels, store.counts().open) == (SMALL.labels, 0)
+
+
+def test_only_one_process_trains_in_a_folder(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(SMALL)
+    with only_trainer(folder), pytest.raises(ValueError, match="another process is training in"):
+        run(SMALL, folder.path)
+
+
+def test_an_extension_that_was_killed_goes_on_and_no_old_summary_stands_for_it(tmp_path):
+    _, folder = run(SMALL, tmp_path / "run")
+    longer = dataclasses.replace(SMALL, steps=6144)
+    ended, _ = run(longer, folder.path, **stop_after(2))
+    assert not ended
+    assert not folder.summary_file.exists()
+    assert folder.config() == longer
+    ended, _ = run(folder.config(), folder.path)
+    assert ended
+    assert folder.summary()["steps"] >= 6144
+
+
+def test_every_label_is_spent_where_there_is_but_one_round(tmp_path):
+    config = dataclasses.replace(SMALL, query=dataclasses.replace(SMALL.query, round_steps=100_000))
+    _, folder = run(config, tmp_path / "run")
+    assert folder.summary()["labels_answered"] == SMALL.labels
 
 
 def test_a_finished_run_can_be_extended(tmp_path):

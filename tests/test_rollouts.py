@@ -16,8 +16,8 @@ class Counting(gym.Env):
     observation_space = spaces.Box(-np.inf, np.inf, (1,), np.float64)
     action_space = spaces.Box(-1, 1, (1,), np.float32)
 
-    def __init__(self, length=10, broken_at=None):
-        self.length, self.broken_at = length, broken_at
+    def __init__(self, length=10, broken_at=None, unpaid_at=None):
+        self.length, self.broken_at, self.unpaid_at = length, broken_at, unpaid_at
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -27,7 +27,8 @@ class Counting(gym.Env):
     def step(self, action):
         self.at += 1
         value = np.nan if self.at == self.broken_at else self.at
-        return np.array([value], float), float(self.at), False, self.at >= self.length, {}
+        paid = np.nan if self.at == self.unpaid_at else float(self.at)
+        return np.array([value], float), paid, False, self.at >= self.length, {}
 
 
 class Drawn(DummyVecEnv):
@@ -82,6 +83,13 @@ def test_an_observation_that_is_no_number_stops_the_run_in_one_clear_line():
     with pytest.raises(ValueError, match="environment 0 gave the observation nan at index") as error:
         run(recorder(broken_at=3), 5)
     assert "\n" not in str(error.value)
+
+
+def test_so_does_an_episode_s_last_observation_and_a_reward():
+    with pytest.raises(ValueError, match="environment 0 gave the observation nan"):
+        run(recorder(length=5, broken_at=5), 8)
+    with pytest.raises(ValueError, match="environment 0 gave the true reward nan"):
+        run(recorder(unpaid_at=3), 8)
 
 
 def test_segments_never_cross_an_episode():
