@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def pearson(a: np.ndarray, b: np.ndarray) -> float | None:
+def pearson(a: ArrayLike, b: ArrayLike) -> float | None:
     """Linear correlation of two [N] arrays, or None where one of them does not vary."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(np.corrcoef(x, y)[0, 1])
 
 
-def spearman(a: np.ndarray, b: np.ndarray) -> float | None:
+def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
     """Rank correlation of two [N] arrays, ties at their mean rank; None where one of them does not vary."""
     return pearson(ranks(a), ranks(b))
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: ArrayLike) -> np.ndarray:
     """[N] rank of each value, from 0; equal values share the mean of their ranks."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts) - 1

@@ -6,6 +6,7 @@ Each covers a kind of space: Box and Box, Box and Discrete, image and Discrete, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +17,7 @@ _GREEN, _BLUE, _DARK, _LIGHT = (60, 160, 90), (50, 90, 200), (60, 60, 70), (235,
 _SIDE = 128  # pixels of a frame
 
 
-class Toy(gym.Env):
+class Toy(gym.Env, ABC):
     """What the four share: state is all there is, nothing ends an episode, and a frame shows the state.
 
     Subclasses start, move and pay; `state` is what it takes to draw the current observation.
@@ -47,20 +48,25 @@ class Toy(gym.Env):
         self.draw(frame)
         return frame
 
+    @abstractmethod
     def start(self) -> np.ndarray:
-        raise NotImplementedError
+        """The first state of an episode."""
 
+    @abstractmethod
     def moved(self, action: Any) -> np.ndarray:
-        raise NotImplementedError
+        """The state after an action."""
 
+    @abstractmethod
     def true_reward(self) -> float:
-        raise NotImplementedError
+        """What the state is worth."""
 
+    @abstractmethod
     def observation(self) -> Any:
-        raise NotImplementedError
+        """What the agent sees of the state."""
 
+    @abstractmethod
     def draw(self, frame: np.ndarray) -> None:
-        raise NotImplementedError
+        """Draws the state into a frame [H, W, 3]."""
 
 
 class PointGoal(Toy):

@@ -54,7 +54,7 @@ def fit_store(
     return {
         "comparisons": len(data),
         **asdict(stats),
-        "pearson": pearson(predicted, true),  # type: ignore[arg-type]
-        "spearman": spearman(predicted, true),  # type: ignore[arg-type]
+        "pearson": pearson(predicted, true),
+        "spearman": spearman(predicted, true),
         "reward_model": str(out),
     }
