@@ -74,13 +74,14 @@ class Stopwatch:
 def hopper_steps() -> Iterator[np.ndarray]:
     """[CLIP_STEPS, 21] observations 11, actions 3, reward 1, render states 6; without end, each distinct."""
     env = gym.make("Hopper-v5", terminate_when_unhealthy=False, max_episode_steps=EPISODE_STEPS)
+    inner: Any = env.unwrapped
     rng = np.random.default_rng(0)
     while True:
         obs, _ = env.reset(seed=int(rng.integers(2**31)))
         steps = []
         for _ in range(EPISODE_STEPS):
             action = rng.uniform(-1, 1, 3)
-            position = env.unwrapped.data.qpos.copy()  # type: ignore[attr-defined]
+            position = inner.data.qpos.copy()
             next_obs, reward, *_ = env.step(action)
             steps.append(np.concatenate([obs, action, [reward], position]))
             obs = next_obs

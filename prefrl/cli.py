@@ -21,6 +21,8 @@ from prefrl_envs.suite import SUITE, canonical_id
 from prefrl.config import RlhfConfig
 from prefrl.names import unknown
 from prefrl.presets import preset_config
+from prefrl.queries import Comparison
+from prefrl.runs import RunFolder
 
 Folder = tyro.conf.Positional[Path]
 
@@ -49,7 +51,6 @@ def train(args: Sequence[str]) -> int:
     """Trains an agent."""
     from prefrl.agents.ppo import choose_device
     from prefrl.algorithms.rlhf import check
-    from prefrl.runs import RunFolder
 
     # Twice: only once the environment and the preset are known is it known what the other options default to.
     first = _parse_train(args, TrainCommand(env_id=tyro.MISSING, labels=700, steps=0, seed=0))
@@ -93,7 +94,6 @@ def resume(
         steps: the new total of environment steps.
         labels: the new total of comparisons.
     """
-    from prefrl.runs import RunFolder
 
     folder = RunFolder(run)
     config = folder.config()
@@ -108,7 +108,7 @@ def resume(
     return _run(extended, folder)
 
 
-def _run(config: RlhfConfig, run) -> int:  # type: ignore[no-untyped-def]
+def _run(config: RlhfConfig, run: RunFolder) -> int:
     """Trains in the run's folder until its end or until Ctrl-C."""
     from prefrl.agents.ppo import choose_device
     from prefrl.algorithms.rlhf import train as train_loop
@@ -136,7 +136,7 @@ def _run(config: RlhfConfig, run) -> int:  # type: ignore[no-untyped-def]
     return 0
 
 
-def comparisons_of(run) -> list:  # type: ignore[no-untyped-def]
+def comparisons_of(run: RunFolder) -> list[Comparison]:
     """Every comparison in the run's store."""
     from prefrl.store import PreferenceStore
 
@@ -170,7 +170,6 @@ class StopOnSignal:
 
 def evaluate(run: Folder, /) -> int:
     """Prints the summary of a run as JSON."""
-    from prefrl.runs import RunFolder
 
     RunFolder(run).config()
     print(json.dumps(RunFolder(run).summary(), indent=2))
@@ -187,7 +186,6 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
         steps: at most so many steps of it.
     """
     from prefrl.playing import film, show
-    from prefrl.runs import RunFolder
 
     if steps is not None and steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
@@ -203,7 +201,6 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
 def report(run: Folder, /) -> int:
     """Draws the report of a run again."""
     from prefrl.report import write_report
-    from prefrl.runs import RunFolder
 
     folder = RunFolder(run)
     folder.config()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from prefrl_envs.suite import find
 
@@ -81,24 +82,23 @@ _GAMMA = {
 _SB3 = PpoConfig(num_envs=1, n_steps=2048, batch_size=64)
 
 
-def _zoo_net(**values: float) -> PpoConfig:
-    """The zoo's wide network, and what goes with it."""
-    wide = {"net": (256, 256), "activation": "relu", "log_std_init": -2.0, "ortho_init": False}
-    return PpoConfig(num_envs=1, n_steps=512, **(wide | values))  # type: ignore[arg-type]
-
+# The zoo's wide network, and what goes with it.
+_WIDE = PpoConfig(
+    num_envs=1, n_steps=512, net=(256, 256), activation="relu", log_std_init=-2.0, ortho_init=False
+)  # fmt: skip
 
 # The zoo's batches of 64 and 512 for the pendulums are more than their rollouts hold: the whole rollout.
 _ZOO = {
-    "Hopper-v0": _zoo_net(
-        batch_size=32, gamma=0.999, learning_rate=9.80828e-5, ent_coef=0.00229519, clip_range=0.2,
+    "Hopper-v0": replace(
+        _WIDE, batch_size=32, gamma=0.999, learning_rate=9.80828e-5, ent_coef=0.00229519, clip_range=0.2,
         n_epochs=5, gae_lambda=0.99, max_grad_norm=0.7, vf_coef=0.835671,
     ),
-    "Walker2d-v0": _zoo_net(
-        batch_size=32, gamma=0.99, learning_rate=5.05041e-5, ent_coef=0.000585045, clip_range=0.1,
+    "Walker2d-v0": replace(
+        _WIDE, batch_size=32, gamma=0.99, learning_rate=5.05041e-5, ent_coef=0.000585045, clip_range=0.1,
         n_epochs=20, gae_lambda=0.95, max_grad_norm=1, vf_coef=0.871923,
     ),
-    "HalfCheetah-v0": _zoo_net(
-        batch_size=64, gamma=0.98, learning_rate=2.0633e-5, ent_coef=0.000401762, clip_range=0.1,
+    "HalfCheetah-v0": replace(
+        _WIDE, batch_size=64, gamma=0.98, learning_rate=2.0633e-5, ent_coef=0.000401762, clip_range=0.1,
         n_epochs=20, gae_lambda=0.92, max_grad_norm=0.8, vf_coef=0.58096,
     ),
     "Reacher-v0": PpoConfig(

@@ -54,6 +54,6 @@ class ProgressBar:
             parts.append(f"labels {known.get('labels', 0)}/{self._config.labels}")
         if "heldout_accuracy" in known:
             parts.append(f"accuracy {known['heldout_accuracy']:.0%}")
-        if known.get("seconds"):
-            parts.append(f"{known['step'] / known['seconds']:,.0f} steps/s")  # type: ignore[operator]
+        if seconds := known.get("seconds"):
+            parts.append(f"{(known['step'] or 0) / seconds:,.0f} steps/s")
         return " · ".join(parts)

@@ -102,7 +102,8 @@ class Recorder(VecEnvWrapper):
         Raises:
             ValueError: an observation that is not a finite number.
         """
-        self._states = self.venv.render_states()  # type: ignore[attr-defined]
+        venv: Any = self.venv  # one of prefrl.vecenv; SB3 knows no render states
+        self._states = venv.render_states()
         copy = map_arrays(obs, lambda array: array.astype(np.float32 if array.dtype.kind == "f" else array.dtype))
         for array in copy.values() if isinstance(copy, dict) else [copy]:
             if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -116,6 +116,7 @@ class TrueRewardVecEnv(DummyVecEnv):
         return obs, rewards, dones, infos
 
     def render_states(self) -> np.ndarray | None:
-        """[N, S], or frames [N, H, W, 3]: what it takes to draw the current observations, or None."""
-        states = [env.render_state() for env in self.envs]  # type: ignore[attr-defined]
+        """[N, S] what it takes to draw the current observations, or None."""
+        envs: list[Any] = self.envs
+        states = [env.render_state() for env in envs]
         return None if any(state is None for state in states) else np.stack(states)

@@ -45,7 +45,8 @@ class MujocoDrawing:
     def capture(env: gym.Env) -> np.ndarray:
         import mujoco
 
-        model, data = env.unwrapped.model, env.unwrapped.data  # type: ignore[attr-defined]
+        inner: Any = env.unwrapped
+        model, data = inner.model, inner.data
         spec = _positions(mujoco)
         state = np.empty(mujoco.mj_stateSize(model, spec))
         mujoco.mj_getState(model, data, state, spec)

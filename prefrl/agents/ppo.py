@@ -46,7 +46,7 @@ class ReturnScale:
         return np.clip(rewards / np.sqrt(float(self.moments.variance) + 1e-8), -10, 10)
 
 
-class _FilledRewards:
+class FilledRolloutBuffer(RolloutBuffer):
     """Adds to the rewards of a full rollout what `fill` says of it, in one call.
 
     By then SB3 has put only the values of truncated episodes' last observations into `rewards`.
@@ -59,17 +59,13 @@ class _FilledRewards:
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
         rewards = self.fill()
         if self.scale is not None:
-            rewards = self.scale(rewards, self.episode_starts)  # type: ignore[attr-defined]
-        self.rewards += rewards.astype(np.float32)  # type: ignore[attr-defined]
-        super().compute_returns_and_advantage(last_values, dones)  # type: ignore[misc]
+            rewards = self.scale(rewards, self.episode_starts)
+        self.rewards += rewards.astype(np.float32)
+        super().compute_returns_and_advantage(last_values, dones)
 
 
-class FilledRolloutBuffer(_FilledRewards, RolloutBuffer):
-    """For array observations."""
-
-
-class FilledDictRolloutBuffer(_FilledRewards, DictRolloutBuffer):
-    """For Dict observations."""
+class FilledDictRolloutBuffer(FilledRolloutBuffer, DictRolloutBuffer):
+    """The same for Dict observations."""
 
 
 def choose_device(name: str) -> str:
@@ -148,7 +144,7 @@ def load_ppo(path: Path, env: VecEnv, device: str) -> PPO:
 def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> None:
     """Says where the agent's rewards come from. They are never part of its zip."""
     buffer = model.rollout_buffer
-    assert isinstance(buffer, _FilledRewards)
+    assert isinstance(buffer, FilledRolloutBuffer)
     buffer.fill, buffer.scale = fill, scale
 
 

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
-from prefrl.evaluation import act_by, act_randomly, play_episodes, true_returns
+from prefrl.evaluation import Policy, act_by, act_randomly, play_episodes, true_returns
 from prefrl.metrics import pearson, spearman
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import ComparisonData, assess
@@ -75,7 +75,7 @@ def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: s
     save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, run.episode(name), metadata)
 
 
-def _play(config: RlhfConfig, policy, seed: int) -> Rollout:  # type: ignore[no-untyped-def]
+def _play(config: RlhfConfig, policy: Policy, seed: int) -> Rollout:
     return play_episodes(
         config.env_id, policy, config.eval_episodes, config.seed + seed,
         horizon=config.horizon, on_end=config.on_end, threads=config.threads,
