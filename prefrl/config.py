@@ -36,13 +36,13 @@ class RewardConfig:
     network: str = "auto"  # auto (cnn where there are images, else mlp), mlp, cnn, or module:function
     members: int = 3  # predictors in the ensemble
     hidden: tuple[int, ...] = (64, 64)  # hidden units of each predictor
-    reward_lr: float = 1e-3  # Adam's learning rate
-    fit_batch: int = 32  # comparisons per gradient step
+    reward_lr: float = 3e-3  # Adam's learning rate
+    fit_batch: int = 64  # comparisons per gradient step
     initial_epochs: int = 50  # passes over the comparisons in the first fit
-    epochs: int = 1  # passes over the comparisons in each later fit
+    epochs: int = 2  # passes over the comparisons in each later fit
     response_noise: float = 0.1  # share of answers taken to be given at random
     l2: float = 1e-2  # initial weight of the sum of squared parameters, adapted per member
-    l2_low: float = 1.1  # held-out over training loss below which l2 shrinks
+    l2_low: float = 1.3  # held-out over training loss below which l2 shrinks
     l2_high: float = 1.5  # held-out over training loss above which l2 grows
     reward_std: float = 1.0  # standard deviation of the normalised reward; its mean is 0
     label_window: int | None = None  # train on so many of the latest comparisons; None for all

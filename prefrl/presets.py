@@ -46,7 +46,7 @@ Groups = tuple[PpoConfig, RewardConfig]
 
 def default(env_id: str) -> Groups:
     """One preset for every MuJoCo task: only clip, horizon, steps and gamma differ."""
-    return PpoConfig(gamma=_GAMMA.get(env_id, 0.99), log_std_init=-1.0), RewardConfig()
+    return PpoConfig(gamma=_GAMMA.get(env_id, 0.99), log_std_init=-1.0, ent_coef=0.01), RewardConfig()
 
 
 def paper2017(env_id: str) -> Groups:
@@ -55,7 +55,7 @@ def paper2017(env_id: str) -> Groups:
     The paper says nothing of the epochs of a fit, of Adam, or of TRPO's batch; those are ours.
     """
     agent = PpoConfig(gamma=0.995, gae_lambda=0.97, ent_coef=0.001 if "Swimmer" in env_id else 0.01)
-    return agent, RewardConfig()
+    return agent, RewardConfig(reward_lr=1e-3, fit_batch=32, epochs=1, l2_low=1.1)
 
 
 def zoo(env_id: str) -> Groups:

@@ -30,7 +30,8 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
 
     def forward(self, rows: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, rows.expand(len(self.weight), -1, -1), self.weight)
+        # Not baddbmm, which first writes the bias to every row: a third of a fit's time.
+        return torch.bmm(rows.expand(len(self.weight), -1, -1), self.weight).add_(self.bias)
 
 
 class RewardNetwork(nn.Module):

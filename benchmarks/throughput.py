@@ -1,0 +1,249 @@
+"""Steps per second of prefrl beside stock Stable-Baselines3 and imitation, and where prefrl's time goes.
+
+    python benchmarks/throughput.py --out benchmarks/results/throughput.json
+    python benchmarks/throughput.py --imitation .venv-imitation/bin/python   # see imitation_peer.py
+
+Every figure is the median of interleaved repeats, each in a process of its own. What is compared:
+
+stock-dummy, stock-subproc   SB3's PPO on the true reward with its default settings, 8 environments
+prefrl-equal                 the same settings, 700 comparisons, 3 reward networks
+per-step                     the same settings, the learned reward through a wrapper; no comparisons, no fits
+stock-large-batches          SB3's PPO on the true reward with the default preset's settings
+prefrl-default               the default preset, 700 comparisons
+imitation                    imitation 1.0.1 with SB3's default settings, 700 comparisons, 3 reward networks
+
+Rounds of comparisons come as often as in a run of 1e6 steps, and are fitted to 665 comparisons at first and 700 in
+the end, which is more than such a run has on average. The clock starts after the first rollout or, with comparisons,
+after the first fit, which comes once a run. Memory is the trainer's own process at its peak, without those of
+stock-subproc's environments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import gymnasium as gym
+import numpy as np
+import torch
+from machine import machine
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+
+from prefrl.algorithms import legs, rlhf
+from prefrl.config import PpoConfig, RlhfConfig
+from prefrl.labelers.oracle import Oracle
+from prefrl.presets import preset_config
+from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.wrapper import LearnedRewardVecEnv
+from prefrl.rollouts import Recorder, SegmentPool
+from prefrl.runs import Row, RunFolder
+from prefrl.vecenv import BatchVecEnv
+
+STOCK = PpoConfig(num_envs=8, n_steps=256, batch_size=64)
+LABELS, ROUND_STEPS, INITIAL_STEPS = 700, 15_625, 8_192
+Result = dict[str, float]
+
+
+def stock(task: str, steps: int, make: Callable[..., VecEnv], agent: PpoConfig) -> Result:
+    """SB3's PPO, on whatever reward the environments pay."""
+    venv = make([lambda: gym.make(f"prefrl/{task}-v0")] * agent.num_envs)
+    return learn_stock(venv, steps, agent)
+
+
+def learn_stock(venv: VecEnv, steps: int, agent: PpoConfig) -> Result:
+    settings = {"batch_size": agent.batch_size, "n_epochs": agent.n_epochs, "gamma": agent.gamma}
+    clock = RolloutClock()
+    PPO("MlpPolicy", venv, n_steps=agent.n_steps, seed=0, device="cpu", **settings).learn(steps, callback=clock)
+    venv.close()
+    return {"steps_per_second": clock.rate()}
+
+
+class RolloutClock(BaseCallback):
+    """When each rollout began, and after how many steps."""
+
+    def _init_callback(self) -> None:
+        self.began: list[tuple[float, int]] = []
+
+    def _on_rollout_start(self) -> None:
+        self.began.append((time.perf_counter(), self.num_timesteps))
+
+    def _on_step(self) -> bool:
+        return True
+
+    def rate(self) -> float:
+        """Steps per second from the second rollout's beginning to the last one's: whole iterations."""
+        (start, first), (end, last) = self.began[1], self.began[-1]
+        return (last - first) / (end - start)
+
+
+def per_step(task: str, steps: int) -> Result:
+    venv = DummyVecEnv([lambda: gym.make(f"prefrl/{task}-v0")] * STOCK.num_envs)
+    config = preset_config("default", f"prefrl/{task}-v0", labels=LABELS)
+    ensemble = Ensemble(venv.observation_space, venv.action_space, config.reward, seed=0)
+    return learn_stock(LearnedRewardVecEnv(venv, ensemble), steps, STOCK)
+
+
+def prefrl(task: str, steps: int, agent: PpoConfig | None) -> Result:
+    """A run of prefrl's own loop, with a stopwatch on its parts."""
+    config = preset_config("default", f"prefrl/{task}-v0", labels=LABELS, steps=INITIAL_STEPS + steps)
+    query = replace(config.query, initial_steps=INITIAL_STEPS, round_steps=ROUND_STEPS, initial_fraction=0.95)
+    config = replace(config, query=query, agent=agent or config.agent, threads=torch.get_num_threads())
+    with tempfile.TemporaryDirectory() as folder:
+        rows, parts = timed_run(config, RunFolder(Path(folder)))
+    (start, first), (end, last) = rows[0], rows[-1]
+    return {"steps_per_second": (last - first) / (end - start)} | shares(parts, end - start)
+
+
+def timed_run(config: RlhfConfig, run: RunFolder) -> tuple[list[tuple[float, int]], dict[str, float]]:
+    """(time, steps) after each rollout, and seconds spent in each part between the first and the last of them."""
+    watch = Stopwatch()
+    rows: list[tuple[float, int]] = []
+    until_last_row: dict[str, float] = {}
+
+    def on_row(row: Row) -> None:
+        if not rows:
+            watch.seconds.clear()
+        rows.append((time.perf_counter(), int(row["step"] or 0)))
+        until_last_row.update(watch.seconds)
+
+    run.create(config)
+    parts = [
+        (BatchVecEnv, "step_wait", "environments"),
+        (Recorder, "step_wait", "recorder"),
+        (PPO, "collect_rollouts", "collect"),
+        (PPO, "train", "PPO's update"),
+        (Ensemble, "__call__", "reward model"),
+        (rlhf.Feedback, "fit", "fits"),
+        (rlhf.Feedback, "ask", "queries and store"),
+        (SegmentPool, "add", "segment pool"),
+        (legs, "observe", "observation statistics"),
+        (rlhf, "save_checkpoint", "checkpoints"),
+    ]
+    patches = [patch.object(place, name, watch.on(getattr(place, name), part)) for place, name, part in parts]
+    for each in patches:
+        each.start()
+    try:
+        rlhf.train(config, run, Oracle(config.oracle, config.seed), on_row=on_row)
+    finally:
+        for each in patches:
+            each.stop()
+    return rows, until_last_row
+
+
+class Stopwatch:
+    """Seconds spent inside functions, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def on(self, function: Callable, name: str) -> Callable:
+        def timed(*args: object, **kwargs: object) -> object:
+            began = time.perf_counter()
+            result = function(*args, **kwargs)
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            return result
+
+        return timed
+
+
+def shares(seconds: dict[str, float], total: float) -> Result:
+    """Shares of the time. A rollout's collection contains the recorder's, the environments' and the reward model's."""
+    seconds = dict(seconds)
+    collect, recorder = seconds.pop("collect"), seconds.pop("recorder")
+    seconds["recorder"] = recorder - seconds["environments"]
+    seconds["policy, buffer, SB3's loop"] = collect - recorder - seconds["reward model"]
+    seconds["everything else"] = total - sum(seconds.values())
+    return {f"share: {name}": value / total for name, value in seconds.items()}
+
+
+def contenders(task: str, steps: int) -> dict[str, Callable[[], Result]]:
+    default = preset_config("default", f"prefrl/{task}-v0", labels=0).agent
+    return {
+        "stock-dummy": lambda: stock(task, steps // 2, DummyVecEnv, STOCK),
+        "stock-subproc": lambda: stock(task, steps // 2, SubprocVecEnv, STOCK),
+        "prefrl-equal": lambda: prefrl(task, steps, STOCK),
+        "per-step": lambda: per_step(task, steps // 2),
+        "stock-large-batches": lambda: stock(task, steps // 2, DummyVecEnv, default),
+        "prefrl-default": lambda: prefrl(task, steps, None),
+    }
+
+
+def measure(task: str, steps: int, threads: int, repeats: int, imitation: str | None) -> dict[str, Result]:
+    """Contender -> medians over interleaved repeats, each in a fresh process."""
+    commands = {
+        name: [sys.executable, __file__, "--only", name, "--tasks", task, "--steps", str(steps)]
+        for name in contenders(task, steps)
+    }
+    if imitation:
+        commands["imitation"] = [imitation, str(Path(__file__).with_name("imitation_peer.py")), task]
+    results: dict[str, list[Result]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, command in commands.items():
+            output = subprocess.run(
+                [*command, "--threads", str(threads)], check=True, capture_output=True, text=True
+            ).stdout
+            results[name].append(json.loads(output.splitlines()[-1]))
+            print(task, name, f"{results[name][-1]['steps_per_second']:,.0f} steps/s", flush=True)
+    return {name: {key: median(runs, key) for key in runs[0]} for name, runs in results.items()}
+
+
+def median(runs: list[Result], key: str) -> float:
+    return float(f"{np.median([run[key] for run in runs]):.4g}")
+
+
+def ratios(rates: dict[str, Result]) -> Result:
+    """prefrl against stock SB3, its faster VecEnv where there are two; imitation likewise."""
+    rate = {name: result["steps_per_second"] for name, result in rates.items()}
+    faster = max(rate["stock-dummy"], rate["stock-subproc"])
+    compared = {
+        "prefrl-equal over stock": rate["prefrl-equal"] / faster,
+        "prefrl-default over stock": rate["prefrl-default"] / faster,
+        "prefrl-default over stock-large-batches": rate["prefrl-default"] / rate["stock-large-batches"],
+        "per-step over stock": rate["per-step"] / faster,
+    }
+    if "imitation" in rate:
+        compared["prefrl-equal over imitation"] = rate["prefrl-equal"] / rate["imitation"]
+    return {name: round(value, 2) for name, value in compared.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="+", default=["Hopper", "HalfCheetah"])
+    parser.add_argument("--steps", type=int, default=65_536)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--imitation", help="the Python that has imitation 1.0.1")
+    parser.add_argument("--only", help="measure one contender, once, in this process")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.only:
+        result = contenders(args.tasks[0], args.steps)[args.only]()
+        print(json.dumps(result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        return
+    rates = {task: measure(task, args.steps, args.threads, args.repeats, args.imitation) for task in args.tasks}
+    result = {
+        "ratios": {task: ratios(found) for task, found in rates.items()},
+        "tasks": rates,
+        "steps": args.steps,
+        "repeats": args.repeats,
+        **machine(args.threads),
+    }
+    print(json.dumps(result, indent=2))
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
