@@ -53,8 +53,8 @@ class QueryConfig:
     """What is asked, and when."""
 
     clip_steps: int = 50  # steps per segment
-    initial_fraction: float = 0.25  # of the labels, asked about an untrained policy
-    initial_steps: int = 16_384  # steps of the untrained policy that they are asked about; they count as steps
+    initial_fraction: float = 0.25  # of the labels, asked about random actions
+    initial_steps: int = 16_384  # steps of random actions that they are asked about; they count as steps
     schedule: Literal["hyperbolic", "constant", "all_at_start"] = "hyperbolic"
     schedule_constant: float = 2e6  # steps after which the hyperbolic label rate has halved
     round_steps: int = 16_384  # steps between two rounds of queries, each followed by a fit
@@ -150,7 +150,7 @@ class RlhfConfig:
         )
         _require(
             self.steps > self.initial_steps,
-            f"{self.steps} steps are too few: {self.initial_steps} already go to the untrained policy; "
+            f"{self.steps} steps are too few: {self.initial_steps} already go to random actions; "
             "raise --steps or lower --initial-steps",
         )
         _require(
@@ -167,12 +167,12 @@ class RlhfConfig:
 
     @property
     def initial_labels(self) -> int:
-        """Labels asked about the untrained policy, at least 2 where there are any."""
+        """Labels asked about random actions, at least 2 where there are any."""
         return min(self.labels, max(2, round(self.query.initial_fraction * self.labels))) if self.labels else 0
 
     @property
     def initial_steps(self) -> int:
-        """Steps of the untrained policy; a run on the true reward has none."""
+        """Steps of random actions; a run on the true reward has none."""
         return self.query.initial_steps if self.labels else 0
 
 

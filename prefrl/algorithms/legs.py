@@ -12,7 +12,7 @@ from prefrl.agents.features import observe
 from prefrl.agents.ppo import learn_one_rollout, set_rewards
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
-from prefrl.evaluation import act_by
+from prefrl.evaluation import act_randomly
 from prefrl.rollouts import EpisodeReturns, Recorder, Rollout
 from prefrl.runs import Row
 
@@ -35,12 +35,17 @@ class Leg:
         self._ended = np.empty((0, 2))
         set_rewards(learner.model, self._reward_rollout, learner.scale)
 
-    def act_untrained(self, steps: int) -> None:
-        """Fills the pool with what the fresh policy does; these steps count."""
+    def explore(self, steps: int) -> None:
+        """Fills the pool with what uniformly random actions do; these steps count.
+
+        The paper asks about an untrained policy. Ours starts with small actions: a reward model that knows only
+        those pays for whatever speed does (docs/experiments.md).
+        """
         model = self._learner.model
-        policy, env = act_by(model, deterministic=False), model.get_env()
+        env = model.get_env()
         assert env is not None
         obs: Any = env.reset()
+        policy = act_randomly(env.action_space, env.num_envs, int(self.rng.integers(2**31)))
         for _ in range(-(-steps // env.num_envs)):
             obs, _, _, _ = env.step(policy(obs))
             model.num_timesteps += env.num_envs

@@ -101,7 +101,7 @@ def learn(
             began = time.perf_counter()
             if feedback is not None:
                 if learner.step == 0:
-                    leg.act_untrained(config.initial_steps)
+                    leg.explore(config.initial_steps)
                 if feedback.is_due():
                     feedback.ask()
                     feedback.fit(leg.generator)
@@ -146,7 +146,7 @@ class Feedback:
         self._read_answers()
 
     def is_due(self) -> bool:
-        """Whether a round of queries is due: the first after the untrained policy, then every `round_steps`."""
+        """Whether a round of queries is due: the first after the random actions, then every `round_steps`."""
         since_start = self._learner.step - self._config.initial_steps
         return since_start >= self._learner.rounds * self._config.query.round_steps
 
@@ -167,7 +167,7 @@ class Feedback:
             have = self._store.labels(before_step=step + 1)
 
     def _due(self, since_start: int) -> int:
-        """Labels due that many steps after the untrained policy's; the run's last round asks for all the rest."""
+        """Labels due that many steps after the random actions; the run's last round asks for all the rest."""
         config = self._config
         rollout = config.agent.num_envs * config.agent.n_steps
         until_last_round = (config.steps - config.initial_steps - rollout) // config.query.round_steps
