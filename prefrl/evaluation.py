@@ -24,11 +24,22 @@ def act_by(model: BaseAlgorithm, *, deterministic: bool) -> Policy:
     return lambda obs: model.predict(obs, deterministic=deterministic)[0]
 
 
-def act_randomly(action_space: spaces.Space, num_envs: int, seed: int) -> Policy:
-    """Actions drawn uniformly from the action space."""
-    own = deepcopy(action_space)
+def act_randomly(action_space: spaces.Space, num_envs: int, seed: int, held: float = 1.0) -> Policy:
+    """Actions drawn uniformly from the action space.
+
+    Args:
+        held: steps that an action lasts on average, in each environment for itself; 1 draws anew at every step.
+    """
+    own, rng = deepcopy(action_space), np.random.default_rng(seed)
     own.seed(seed)
-    return lambda _: np.stack([own.sample() for _ in range(num_envs)])
+    actions = np.stack([own.sample() for _ in range(num_envs)])
+
+    def act(_: Observations) -> np.ndarray:
+        for env in np.flatnonzero(rng.random(num_envs) < 1 / held):
+            actions[env] = own.sample()
+        return actions.copy()
+
+    return act
 
 
 def play_episodes(

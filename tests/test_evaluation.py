@@ -30,3 +30,15 @@ def test_drawing_random_actions_leaves_the_space_alone():
     space.seed(5)
     act_randomly(space, 3, seed=1)(None)
     assert [space.sample() for _ in range(20)] == expected
+
+
+def test_random_actions_are_held_as_long_as_asked():
+    space = make_vec_env("prefrl/Hopper-v0", 1, 0).action_space
+    act = act_randomly(space, 2, seed=1, held=5)
+    actions = np.stack([act(None) for _ in range(2_000)])
+    assert space.contains(actions[0, 0])
+    changed = (np.diff(actions, axis=0) != 0).any(axis=-1)
+    assert changed.mean() == pytest.approx(1 / 5, abs=0.03)
+    assert (changed[:, 0] != changed[:, 1]).any()
+    every_step = act_randomly(space, 1, seed=1)
+    assert (every_step(None) != every_step(None)).all()

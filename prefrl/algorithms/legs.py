@@ -16,6 +16,8 @@ from prefrl.evaluation import act_randomly
 from prefrl.rollouts import EpisodeReturns, Recorder, Rollout
 from prefrl.runs import Row
 
+HELD_STEPS = 8  # that a random action lasts on average before the first comparisons
+
 
 class Leg:
     """Environments started anew and every generator seeded from (seed, step).
@@ -36,16 +38,16 @@ class Leg:
         set_rewards(learner.model, self._reward_rollout, learner.scale)
 
     def explore(self, steps: int) -> None:
-        """Fills the pool with what uniformly random actions do; these steps count.
+        """Fills the pool with what random actions do, each held for a while; these steps count.
 
-        The paper asks about an untrained policy. Ours starts with small actions: a reward model that knows only
-        those pays for whatever speed does (docs/experiments.md).
+        The paper asks about an untrained policy. Ours starts with small actions: a reward model that has seen
+        only those pays for whatever speed does, and Reacher learns to spin (docs/experiments.md).
         """
         model = self._learner.model
         env = model.get_env()
         assert env is not None
         obs: Any = env.reset()
-        policy = act_randomly(env.action_space, env.num_envs, int(self.rng.integers(2**31)))
+        policy = act_randomly(env.action_space, env.num_envs, int(self.rng.integers(2**31)), HELD_STEPS)
         for _ in range(-(-steps // env.num_envs)):
             obs, _, _, _ = env.step(policy(obs))
             model.num_timesteps += env.num_envs
