@@ -256,6 +256,41 @@ def fit(
     return 0
 
 
+def answers(
+    where: tyro.conf.Positional[str],
+    /,
+    withdraw: str | None = None,
+    labeler: str | None = None,
+) -> int:
+    """Shows what was answered, by whom, how fast and how well.
+
+    Args:
+        where: a run's folder, a file with comparisons or a database's URL.
+        withdraw: id of a query whose answer no longer counts; its row stays.
+        labeler: whose answer to withdraw.
+    """
+    from rich.console import Console
+
+    from prefrl.answers import overview
+    from prefrl.store import PreferenceStore
+
+    if (withdraw is None) != (labeler is None):
+        raise ValueError("--withdraw QUERY_ID and --labeler NAME go together: a query may have several answers")
+    with PreferenceStore.existing(store_of(where)) as store:
+        if withdraw is not None and labeler is not None:
+            store.withdraw(withdraw, labeler, lease_s=0.0)
+            print(f"withdrawn: {labeler}'s answer to query {withdraw}")
+        else:
+            width = None if sys.stdout.isatty() else 160
+            Console(width=width, markup=False, highlight=False).print(overview(store))
+    return 0
+
+
+def store_of(where: str) -> str | Path:
+    """The store of a run's folder, or what is a store's path or URL already."""
+    return RunFolder(Path(where)).store if "://" not in where and Path(where).is_dir() else where
+
+
 def _is_no_bug(error: Exception) -> bool:
     """Bad input, a folder that cannot be written, a database that is damaged: for the user to mend."""
     databases = sys.modules.get("sqlalchemy.exc")
@@ -271,6 +306,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "report": report,
     "envs": envs,
     "fit": fit,
+    "answers": answers,
 }
 
 
