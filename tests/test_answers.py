@@ -86,3 +86,18 @@ def test_bad_input_is_one_clear_line(run, capsys, tmp_path):
     assert "no store at nowhere" in refused(capsys, "nowhere")
     (tmp_path / "empty").mkdir()
     assert "no store at" in refused(capsys, tmp_path / "empty")
+
+
+def test_answers_go_to_another_store_and_come_back(run, capsys, tmp_path):
+    file, other = tmp_path / "answers.parquet", tmp_path / "other.sqlite3"
+    file.write_bytes(b"")
+    assert f"cannot read {file}" in refused(capsys, other, "--import", file)
+    assert not other.exists()
+    assert read(capsys, run, "--export", file) == f"18 answers in {file}\n"
+    assert read(capsys, other, "--import", file) == f"18 answers that were not there yet, from {file}\n"
+    assert read(capsys, other, "--import", file) == f"0 answers that were not there yet, from {file}\n"
+    assert read(capsys, other) == read(capsys, run)
+    preferences = tmp_path / "preferences.parquet"
+    assert read(capsys, run, "--export-preferences", preferences) == f"15 preferences in {preferences}\n"
+    assert f"cannot read {preferences}: it is not of the form" in refused(capsys, run, "--import", preferences)
+    assert "ends in .parquet" in refused(capsys, run, "--export", tmp_path / "answers.csv")

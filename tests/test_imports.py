@@ -12,7 +12,7 @@ LEVELS = [
     {"segments", "losses", "metrics", "moments", "selection", "schedules", "config", "names"},
     {"queries", "rollouts", "presets", "vecenv"},
     {"clips", "store", "quality"},
-    {"labelers", "rewards", "agents", "evaluation"},
+    {"labelers", "rewards", "agents", "evaluation", "exchange"},
     {"checkpoints", "runs", "plotting", "testing"},
     {"algorithms", "report", "progress", "playing", "answers"},
     {"cli"},
