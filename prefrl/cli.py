@@ -119,11 +119,12 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
     device = choose_device(config.device)
     what = f"{config.labels} comparisons" if config.labels else "the true reward"
     print(f"{config.env_id}: {config.steps:,} steps from {what}, on {device}, in {run.path}", file=sys.stderr)
+    oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
+    if config.labeler == "human":
+        print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
     stop = StopOnSignal()
-    with ProgressBar(config) as bar, stop:
-        ended = train_loop(
-            config, run, Oracle(config.oracle, config.seed), device=device, on_row=bar, stopped=stop.asked
-        )
+    with ProgressBar(config, run.path) as bar, stop:
+        ended = train_loop(config, run, oracle, device=device, on_row=bar, on_wait=bar.wait, stopped=stop.asked)
     if not ended:
         print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)
         return 130
@@ -140,7 +141,7 @@ def comparisons_of(run: RunFolder) -> list[Comparison]:
     """Every comparison in the run's store."""
     from prefrl.store import PreferenceStore
 
-    with PreferenceStore.existing(run.store) as store:
+    with PreferenceStore.existing(run.store_location(run.config())) as store:
         return store.answered()
 
 
@@ -203,8 +204,7 @@ def report(run: Folder, /) -> int:
     from prefrl.report import write_report
 
     folder = RunFolder(run)
-    folder.config()
-    print(write_report(run, comparisons_of(folder) if folder.store.exists() else ()))
+    print(write_report(run, comparisons_of(folder) if folder.config().labels else ()))
     return 0
 
 
@@ -304,7 +304,10 @@ def answers(
 
 def store_of(where: str) -> str | Path:
     """The store of a run's folder, or what is a store's path or URL already."""
-    return RunFolder(Path(where)).store if "://" not in where and Path(where).is_dir() else where
+    if "://" in where or not Path(where).is_dir():
+        return where
+    run = RunFolder(Path(where))
+    return run.store_location(run.config()) if run.config_file.exists() else run.store
 
 
 def _is_no_bug(error: Exception) -> bool:

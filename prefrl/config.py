@@ -98,6 +98,11 @@ class RlhfConfig:
     on_end: Literal["absorb", "reset"] = "absorb"  # how an episode that ends early goes on until the horizon
     checkpoint_steps: int = 100_000  # steps between two checkpoints; environments start anew at each
     eval_episodes: int = 20  # fresh episodes of the last policy behind the summary's return
+    labeler: Literal["oracle", "human"] = "oracle"  # who compares: the oracle, or people (prefrl label, prefrl serve)
+    pace: Literal["wait", "go"] = "wait"  # whether the agent waits for people's labels that are due, or goes on
+    question: str | None = None  # that people are asked about two clips; None for "Which is better?"
+    overlap: float = 0.0  # share of the pairs that two people are asked about, to see whether they agree
+    store: str | None = None  # URL of a database for the comparisons; None for a file in the run's folder
     device: str = "auto"  # auto, cpu, cuda or mps
     threads: int = 2  # CPU threads of torch and of batched stepping
     agent: PpoConfig = field(default_factory=PpoConfig)
@@ -110,6 +115,10 @@ class RlhfConfig:
             self.labels == 0 or self.labels >= 2,
             f"labels must be 0 (train on the true reward) or at least 2, got {self.labels}",
         )
+        _require(
+            self.labeler != "human" or self.labels > 0, "people have nothing to label with --labels 0; give a number"
+        )
+        _require(0 <= self.overlap <= 1, f"overlap is a share, got {self.overlap}")
         _require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         _require(self.threads >= 1, f"threads must be at least 1, got {self.threads}")
         _require(self.eval_episodes >= 1, f"eval_episodes must be at least 1, got {self.eval_episodes}")

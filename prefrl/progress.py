@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -11,12 +13,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from prefrl.config import RlhfConfig
 from prefrl.runs import Row
 
+WAIT_LINE_S = 30  # between two lines that say so where there is no terminal
+
 
 class ProgressBar:
     """Returns, labels, accuracy and time left. Call it with every row of progress.csv."""
 
-    def __init__(self, config: RlhfConfig) -> None:
-        self._config, self._latest = config, Row()
+    def __init__(self, config: RlhfConfig, folder: Path) -> None:
+        self._config, self._folder, self._latest = config, folder, Row()
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(),
             TextColumn("left"), console=Console(file=sys.stderr), transient=False,
@@ -24,6 +28,7 @@ class ProgressBar:
         self._quiet = not self._bar.console.is_terminal
         self._task = self._bar.add_task("training", total=config.steps)
         self._next_line = 0.0
+        self._next_wait_line = 0.0
 
     def __enter__(self) -> ProgressBar:
         if not self._quiet:
@@ -42,6 +47,16 @@ class ProgressBar:
             left = (self._config.steps - step) / step * (row["seconds"] or 0)
             print(f"{step:>10,} steps  {self.text()} · {max(left, 0):,.0f} s left", file=sys.stderr, flush=True)
             self._next_line = step / self._config.steps + 0.05
+
+    def wait(self, missing: int) -> None:
+        """Says that training waits for labels, and where to give them."""
+        where = f"prefrl label {self._folder}, or prefrl serve {self._folder}"
+        text = f"waiting for {missing} label{'s' * (missing > 1)}: {where}"
+        if not self._quiet:
+            self._bar.update(self._task, description=text)
+        elif time.monotonic() >= self._next_wait_line:
+            print(text, file=sys.stderr, flush=True)
+            self._next_wait_line = time.monotonic() + WAIT_LINE_S
 
     def text(self) -> str:
         """One line on how the run is doing."""

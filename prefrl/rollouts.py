@@ -84,6 +84,11 @@ class Recorder(VecEnvWrapper):
         self._obs = self._checked(obs)
         return obs, np.zeros_like(true_rewards), dones, infos
 
+    def can_be_drawn(self) -> bool:
+        """Whether there are states to draw clips from. Starts every environment anew."""
+        self.reset()
+        return self._states is not None
+
     def take(self) -> Rollout:
         """The steps since the last `take` or `reset`, [T, N, ...]."""
         obs, actions, true_rewards, dones, states = zip(*self._steps, strict=True)

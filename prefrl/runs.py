@@ -38,6 +38,10 @@ class RunFolder:
     def store(self) -> Path:
         return self.path / "preferences.sqlite3"
 
+    def store_location(self, config: RlhfConfig) -> str | Path:
+        """The URL of the run's database, or its own file."""
+        return config.store or self.store
+
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
@@ -61,6 +65,10 @@ class RunFolder:
     @property
     def summary_file(self) -> Path:
         return self.path / "summary.json"
+
+    @property
+    def status_file(self) -> Path:
+        return self.path / "status.json"
 
     @property
     def diagnostics(self) -> Path:
@@ -114,6 +122,15 @@ class RunFolder:
         """Removes what an extension makes untrue: the summary above all, by which a run is known to have ended."""
         for path in (self.summary_file, self.policy, self.diagnostics, self.path / "report.html"):
             path.unlink(missing_ok=True)
+
+    def write_status(self, config: RlhfConfig, step: int, labels: int, waiting_for: int = 0) -> None:
+        """Where the trainer is, for who looks on from another process.
+
+        Args:
+            waiting_for: labels without which the agent does not go on.
+        """
+        status = {"step": step, "steps": config.steps, "labels": labels, "labels_wanted": config.labels}
+        write_json(self.status_file, status | {"waiting_for": waiting_for})
 
     def append(self, row: Row) -> None:
         """One more row of progress.csv."""

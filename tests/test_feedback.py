@@ -1,0 +1,162 @@
+"""Training from people's answers: they come when they come, and the agent waits or does not."""
+
+import dataclasses
+import json
+import threading
+from types import SimpleNamespace
+
+import pytest
+from test_rlhf import SMALL
+
+from prefrl.algorithms.feedback import START, STOCK, PeopleFeedback, answers_wanted
+from prefrl.algorithms.legs import Leg
+from prefrl.algorithms.rlhf import check, make_learner, make_recorder, train
+from prefrl.config import OracleConfig
+from prefrl.labelers.oracle import Oracle
+from prefrl.queries import LEFT
+from prefrl.runs import RunFolder
+from prefrl.store import PreferenceStore
+
+HUMAN = dataclasses.replace(SMALL, labels=60, labeler="human", question="which is closer?")
+
+
+class Person:
+    """Answers as the oracle would, from another thread, at most `most` times."""
+
+    def __init__(self, store, most=10**6):
+        self.given, self._most, self._store = 0, most, store
+        self._leave = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def _work(self):
+        oracle = Oracle(OracleConfig(), seed=0)
+        with PreferenceStore(self._store) as store:
+            while not self._leave.is_set() and self.given < self._most:
+                query = store.claim("person")
+                if query is None:
+                    self._leave.wait(0.01)
+                else:
+                    store.answer(query.id, "person", oracle.label(query))
+                    self.given += 1
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._leave.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.create(HUMAN)
+    return run
+
+
+def test_the_agent_waits_says_for_how_many_and_goes_on_once_they_are_there(folder):
+    waits = []
+    stopped = train(HUMAN, folder, None, on_wait=waits.append, stopped=lambda: len(waits) >= 2)
+    assert not stopped
+    assert waits == [HUMAN.initial_labels] * 2
+    status = json.loads(folder.status_file.read_text())
+    assert status == {"step": 512, "steps": 3072, "labels": 0, "labels_wanted": 60, "waiting_for": 15}
+    with PreferenceStore(folder.store) as store:
+        assert store.question == "which is closer?"
+        assert store.counts().open == STOCK
+    with Person(folder.store) as person:
+        assert train(HUMAN, folder, None)
+    assert person.given == 60
+    assert folder.summary()["labels_answered"] == 60
+    assert json.loads(folder.status_file.read_text())["waiting_for"] == 0
+
+
+def test_people_may_be_ahead_of_the_schedule_but_not_by_more_than_the_stock(folder):
+    ahead = []
+
+    def look(row):
+        with PreferenceStore(folder.store) as store:
+            ahead.append(store.counts().asked)
+
+    with Person(folder.store):
+        train(HUMAN, folder, None, on_row=look)
+    assert ahead[0] <= HUMAN.initial_labels + STOCK + 1
+    assert ahead[-1] == 60
+
+
+def test_an_agent_that_does_not_wait_ends_with_the_labels_it_got(tmp_path):
+    config, run = dataclasses.replace(HUMAN, pace="go"), RunFolder(tmp_path / "go")
+    run.create(config)
+    with Person(run.store, most=START + 2) as person:
+        assert train(config, run, None)
+    assert person.given == START + 2
+    assert run.summary()["labels_answered"] >= START
+    with PreferenceStore(run.store) as store:
+        assert store.counts().open == 0  # nobody is asked about a run that is over
+
+
+@pytest.fixture
+def feedback(tmp_path, request):
+    """On a pool of random actions, ready to ask."""
+    config = getattr(request, "param", HUMAN)
+    recorder = make_recorder(config)
+    learner = make_learner(config, recorder, "cpu")
+    leg = Leg(config, learner, recorder)
+    leg.explore(config.initial_steps)
+    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
+        made = PeopleFeedback(config, learner, store, lambda missing: None, lambda: True)
+        yield SimpleNamespace(it=made, store=store, learner=learner, generator=leg.generator)
+    recorder.close()
+
+
+def answer_all(store):
+    while (query := store.claim("person")) is not None:
+        store.answer(query.id, "person", LEFT)
+
+
+def test_an_answer_taken_back_is_not_trained_on(feedback):
+    feedback.it.attend(feedback.generator)
+    answer_all(feedback.store)
+    feedback.it.attend(feedback.generator)
+    assert len(feedback.it.data) == feedback.it.num_labels == STOCK
+    assert feedback.learner.rounds == 1
+    feedback.store.withdraw(feedback.store.answered()[3].query.id, "person")
+    feedback.it.attend(feedback.generator)
+    assert len(feedback.it.data) == feedback.it.num_labels == STOCK - 1
+
+
+def test_queries_that_nobody_answered_give_way_to_ones_about_the_agent_of_today(feedback):
+    feedback.it.attend(feedback.generator)
+    before = set(feedback.store.asked())
+    held = feedback.store.claim("person")
+    feedback.learner.model.num_timesteps += HUMAN.query.pool_steps + 1
+    feedback.it.attend(feedback.generator)
+    counts = feedback.store.counts()
+    assert counts.expired == STOCK - 1  # somebody is looking at one
+    assert counts.open + counts.held == STOCK
+    assert len(set(feedback.store.asked()) - before) == STOCK - 1
+    feedback.store.answer(held.id, "person", LEFT)
+
+
+@pytest.mark.parametrize("feedback", [dataclasses.replace(HUMAN, overlap=1.0)], indirect=True)
+def test_second_opinions_do_not_use_up_the_stock(feedback):
+    feedback.it.attend(feedback.generator)
+    answer_all(feedback.store)
+    feedback.it.attend(feedback.generator)
+    assert feedback.store.counts().asked > STOCK
+    assert feedback.store.claim("another").id == feedback.store.asked()[0]
+
+
+def test_a_share_of_the_pairs_goes_to_two_people():
+    queries = [SimpleNamespace(id=f"{i * 2654435761 % 2**32:08x}") for i in range(2_000)]
+    share = sum(answers_wanted(query, 0.25) == 2 for query in queries) / len(queries)
+    assert share == pytest.approx(0.25, abs=0.03)
+    assert {answers_wanted(query, 0.0) for query in queries} == {1}
+
+
+def test_what_nobody_can_draw_nobody_is_asked_about():
+    with pytest.raises(ValueError, match="no states to draw"):
+        check(dataclasses.replace(HUMAN, env_id="FrozenLake-v1", horizon=20), "cpu")
+    with pytest.raises(ValueError, match="people have nothing to label"):
+        dataclasses.replace(HUMAN, labels=0)
