@@ -107,9 +107,9 @@ def v5():
 
 class TestOneLeg:
     def test_the_capsules_are_those_of_the_model(self, v5):
-        names = [v5.model.geom(geom).name for geom, _, _ in (*tasks._TRUNK, *tasks._FRONT_LEG)]
+        names = [v5.model.geom(geom).name for geom, _, _ in (*tasks.TRUNK, *tasks.FRONT_LEG)]
         assert names == ["torso", "head", "fthigh", "fshin", "ffoot"]
-        for geom, half_length, radius in (*tasks._TRUNK, *tasks._FRONT_LEG):
+        for geom, half_length, radius in (*tasks.TRUNK, *tasks.FRONT_LEG):
             np.testing.assert_allclose(v5.model.geom_size[geom, :2], [radius, half_length])
 
     @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class Entry:
         training_steps: environment steps that a run takes by default, over all parallel environments.
         true_reward: one line saying what it is.
         tags: groups it belongs to.
+        measure: "module:name" of what counts how well a behaviour is done; see `prefrl_envs.measures`.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Entry:
     training_steps: int
     true_reward: str
     tags: tuple[str, ...] = ()
+    measure: str | None = None
 
 
 # Rewards, horizons, clip steps and fps of the paper's tasks: Christiano et al. 2017, its authors' release.
@@ -84,11 +86,13 @@ SUITE: tuple[Entry, ...] = (
         id="prefrl/HopperBackflip-v0", entry_point="prefrl_envs.mujoco:hopper_backflip",
         tags=("mujoco", "behaviour"), horizon=1000, clip_steps=60, fps=40, training_steps=10_000_000,
         true_reward="returned as 0; the oracle sees the authors' hand-written backflip reward",
+        measure="prefrl_envs.measures:rotations",
     ),
     Entry(
         id="prefrl/HalfCheetahOneLeg-v0", entry_point="prefrl_envs.mujoco:half_cheetah_one_leg",
         tags=("mujoco", "behaviour"), horizon=1000, clip_steps=30, fps=20, training_steps=10_000_000,
-        true_reward="returned as 0; the oracle sees 1 + forward speed while only the rear leg can carry it",
+        true_reward="returned as 0; the oracle sees 1 + forward speed up to 2 while only the rear leg can carry it",
+        measure="prefrl_envs.measures:one_leg",
     ),
     Entry(
         id="prefrl/Pendulum-v0", entry_point="prefrl_envs.classic:pendulum",

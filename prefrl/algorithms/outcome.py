@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from prefrl_envs.suite import find
 from safetensors.numpy import save_file
 
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.evaluation import Policy, act_by, act_randomly, play_episodes, true_returns
 from prefrl.metrics import pearson, spearman
+from prefrl.names import load_plugin
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import ComparisonData, assess
 from prefrl.rollouts import Rollout, SegmentPool
@@ -31,7 +33,8 @@ def finish(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compariso
 def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData | None) -> dict:
     """The content of summary.json. Returns are true ones, of fresh episodes, of the last policy."""
     space = learner.model.action_space
-    best = true_returns(_play(config, act_by(learner.model, deterministic=True), EVALUATION))
+    evaluation = _play(config, act_by(learner.model, deterministic=True), EVALUATION)
+    best = true_returns(evaluation)
     chance = true_returns(_play(config, act_randomly(space, config.eval_episodes, config.seed), RANDOM))
     reward_model = None
     if learner.reward is not None and data is not None:
@@ -49,6 +52,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         "true_return_std": float(best.std()),
         "eval_episodes": config.eval_episodes,
         "random_return_mean": float(chance.mean()),
+        **measure(config, evaluation),
         "wall_seconds": round(learner.wall_seconds, 1),
         "fit_seconds": round(learner.fit_seconds, 1),
         "steps_per_second": round(learner.step / learner.wall_seconds, 1),
@@ -59,6 +63,15 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         "reward_model": reward_model,
         "versions": versions(),
     }
+
+
+def measure(config: RlhfConfig, rollout: Rollout) -> dict[str, float]:
+    """Means over the episodes of what the suite measures of a behaviour, by name; nothing where it measures nothing."""
+    row = find(config.env_id)
+    if row is None or row.measure is None or rollout.render_states is None:
+        return {}
+    figures = load_plugin(row.measure)(rollout.render_states)
+    return {f"{name}_mean": float(np.mean(values)) for name, values in figures.items()}
 
 
 def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: str) -> None:
