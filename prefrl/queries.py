@@ -75,3 +75,29 @@ class Comparison:
     query: Query
     answer: Answer
     labeler: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One answer as it was taken down, without the segments; withdrawn ones and repeats are records, too.
+
+    Attributes:
+        query_id: `Query.id`.
+        step: environment steps the agent had done when the query was asked.
+        answer: in the query's own order, whatever the sides on the screen.
+        swapped: the query's first segment was shown on the right.
+        repeat: the labeler saw the query a second time, for self-consistency; no label.
+        seconds: that the labeler took, where known.
+        answered_at: seconds since 1970.
+        withdrawn_at: seconds since 1970; None: the answer counts.
+    """
+
+    query_id: str
+    step: int
+    labeler: str
+    answer: Answer
+    swapped: bool
+    repeat: bool
+    seconds: float | None
+    answered_at: float
+    withdrawn_at: float | None

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, Table
+from sqlalchemy import Connection, Row, Table, select, update
 
-from prefrl.queries import Answer, Comparison, Query
+from prefrl.queries import Answer, Comparison, Query, Record
 from prefrl.segments import Segment
 from prefrl.store import codec, statements
-from prefrl.store.opening import insert_new, open_database
-from prefrl.store.sqlite import sqlite_path
-from prefrl.store.tables import answers, labelers, queries, query_segments, segments
+from prefrl.store.opening import insert, open_database
+from prefrl.store.tables import answers, labelers, meta, queries, query_segments, segments
 
 READ_AT_ONCE = 500  # queries whose segments one SELECT fetches
+QUESTION = "Which is better?"
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,19 @@ class Counts:
 
     Attributes:
         asked: queries, all of them.
-        open: queries without an answer, in somebody's hand or not.
-        labels: answers that compare, ties among them; what a budget of labels counts.
-        skipped: answers that the segments cannot be compared.
+        open: queries that want an answer and that nobody holds.
+        held: queries that want an answer and are in somebody's hand.
+        labels: queries with an answer that compares, ties among them; what a budget of labels counts.
+        skipped: queries of which everybody who answered said that the segments cannot be compared.
+        expired: queries that got outdated before anybody answered.
     """
 
     asked: int
     open: int
+    held: int
     labels: int
     skipped: int
+    expired: int
 
 
 class PreferenceStore:
@@ -57,9 +61,7 @@ class PreferenceStore:
             ValueError: what is there is no store, or one of another version; it stays as it is.
         """
         self._clock = clock
-        self._reading = open_database(location, clock())
-        # A write takes its lock at once: what it has read cannot have changed when it writes.
-        self._writing = self._reading.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        self._open(location, clock, make=True)
 
     @classmethod
     def existing(cls, location: str | Path, *, clock: Callable[[], float] = time.time) -> Self:
@@ -68,15 +70,36 @@ class PreferenceStore:
         Raises:
             ValueError: there is none.
         """
-        path = sqlite_path(location)
-        if path is not None and not path.exists():
-            raise ValueError(f"no store at {path}; `prefrl train` makes one in its output folder")
-        return cls(location, clock=clock)
+        store = cls.__new__(cls)
+        store._open(location, clock, make=False)
+        return store
 
-    def ask(self, asked: Iterable[Query]) -> None:
+    def _open(self, location: str | Path, clock: Callable[[], float], *, make: bool) -> None:
+        self._clock = clock
+        self._reading = open_database(location, clock(), make=make)
+        # A write takes its lock at once: what it has read cannot have changed when it writes.
+        self._writing = self._reading.execution_options(write=True)
+
+    @property
+    def question(self) -> str:
+        """What a person is asked about two clips."""
+        with self._reading.begin() as connection:
+            found = connection.execute(select(meta.c.value).where(meta.c.key == "question")).scalar_one_or_none()
+        return QUESTION if found is None else found
+
+    def set_question(self, text: str) -> None:
+        """Changes what a person is asked, from the next pair on."""
+        with self._writing.begin() as connection:
+            put = insert(connection, meta).values(key="question", value=text)
+            connection.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": text}))
+
+    def ask(self, asked: Iterable[Query], *, answers_wanted: Callable[[Query], int] | int = 1) -> None:
         """Adds queries in this order, all or none of them.
 
         A query or segment that the store has stays as it is: a resumed run asks again what it had asked.
+
+        Args:
+            answers_wanted: of each query; 2 asks two labelers, to see whether they agree.
         """
         new = list(asked)
         distinct = {segment.id: segment for query in new for segment in query.segments}
@@ -84,7 +107,14 @@ class PreferenceStore:
             {"id": name, "env_id": segment.env_id, "blob": codec.encode(segment)} for name, segment in distinct.items()
         ]
         query_rows = [
-            {"id": query.id, "step": int(query.step), "nonce": int(query.nonce), "open": True} for query in new
+            {
+                "id": query.id,
+                "step": int(query.step),
+                "nonce": int(query.nonce),
+                "answers_wanted": answers_wanted(query) if callable(answers_wanted) else answers_wanted,
+                "open": True,
+            }
+            for query in new
         ]
         position_rows = [
             {"query_id": query.id, "position": position, "segment_id": segment.id}
@@ -97,52 +127,109 @@ class PreferenceStore:
                 self._insert_new(connection, queries, query_rows)
                 self._insert_new(connection, query_segments, position_rows)
 
-    def claim(self, labeler: str, lease_s: float = 120.0) -> Query | None:
-        """Reserves the oldest open query for `labeler`, or returns None if none is open.
+    def query(self, query_id: str) -> Query:
+        """One query with its segments.
 
-        Two labelers never hold the same query. A claim older than `lease_s` seconds is open again, so that a
-        closed browser tab loses nothing.
+        Raises:
+            ValueError: there is none of that id.
+        """
+        with self._reading.begin() as connection:
+            return self._read_one(connection, query_id)
+
+    def claim(self, labeler: str, lease_s: float = 120.0) -> Query | None:
+        """Reserves the oldest open query for `labeler`, or returns None if none is open to it.
+
+        Not what it holds or has answered, and never to more labelers than the query wants answers. A claim older
+        than `lease_s` seconds is open again, so that a closed browser tab loses nothing.
         """
         now = self._clock()
         with self._writing.begin() as connection:
-            claimed = connection.execute(statements.claim_oldest(labeler, now, now + lease_s)).one_or_none()
-            return None if claimed is None else self._read(connection, [claimed])[claimed.id]
+            claimed = connection.execute(statements.claim_oldest(connection, labeler, now, now + lease_s)).scalar()
+            return None if claimed is None else self._read_one(connection, claimed)
 
-    def answer(self, query_id: str, labeler: str, answer: Answer, seconds: float | None = None) -> None:
-        """Takes an answer down for good; its query is no longer open to anyone.
+    def extend(self, labeler: str, lease_s: float = 120.0) -> set[str]:
+        """Renews every claim that `labeler` still has; returns the ids of their queries."""
+        now = self._clock()
+        with self._writing.begin() as connection:
+            return set(connection.execute(statements.renew_claims(labeler, now, now + lease_s)).scalars())
+
+    def release(self, labeler: str, query_ids: Collection[str] | None = None) -> None:
+        """Gives back what `labeler` has claimed and not answered: all of it, or only these queries."""
+        with self._writing.begin() as connection:
+            connection.execute(statements.release_claims(labeler, query_ids))
+
+    def answer(
+        self,
+        query_id: str,
+        labeler: str,
+        answer: Answer,
+        seconds: float | None = None,
+        *,
+        swapped: bool = False,
+        repeat: bool = False,
+    ) -> None:
+        """Takes an answer down; a query that has all the answers it wants is no longer open to anyone.
 
         The same answer again changes nothing. Who answers after their lease ran out, and after somebody else,
         adds a comparison of their own.
 
         Args:
+            answer: in the query's own order, whatever the sides on the screen.
             seconds: that the labeler took, where known.
+            swapped: the query's first segment was shown on the right.
+            repeat: the labeler saw the query a second time, for self-consistency; that is no label.
 
         Raises:
             ValueError: no such query, not one rank a segment, or the labeler answered otherwise before.
         """
-        ranks = None if answer.ranks is None else json.dumps([int(rank) for rank in answer.ranks])
+        ranks = _to_ranks(answer)
         with self._writing.begin() as connection:
             self._check_shape(connection, query_id, answer)
-            before = connection.execute(statements.ranks_of(query_id, labeler)).one_or_none()
+            before = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
             if before is not None:
                 if before.ranks != ranks:
                     raise ValueError(
                         f"{labeler} answered query {query_id} before, with {_to_answer(before.ranks)}; "
-                        f"that stays, {answer} was refused"
+                        f"that stays until it is withdrawn, {answer} was refused"
                     )
                 return
             self._insert_new(connection, labelers, [{"name": labeler}])
             row = {"query_id": query_id, "labeler": labeler, "ranks": ranks, "seconds": seconds}
-            connection.execute(answers.insert(), row | {"answered_at": self._clock()})
-            connection.execute(statements.close_query(query_id))
+            row |= {"swapped": swapped, "repeat": repeat, "answered_at": self._clock()}
+            connection.execute(answers.insert(), row)
+            if not repeat:
+                connection.execute(statements.release_claims(labeler, [query_id]))
+                connection.execute(statements.close_or_open(query_id))
 
-    def release(self, labeler: str) -> None:
-        """Gives back whatever `labeler` has claimed and not answered."""
+    def withdraw(self, query_id: str, labeler: str, repeat: bool = False, lease_s: float = 120.0) -> None:
+        """Takes an answer back: its row stays, but no longer counts, and the labeler may answer anew.
+
+        The query is open again and this labeler holds it; a repeat neither closed it nor opens it.
+
+        Raises:
+            ValueError: the labeler has no answer there that counts.
+        """
+        now = self._clock()
         with self._writing.begin() as connection:
-            connection.execute(statements.release_claims(labeler))
+            found = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
+            if found is None:
+                what = "repeated answer" if repeat else "answer"
+                raise ValueError(f"{labeler} has no {what} to query {query_id} that could be withdrawn")
+            connection.execute(update(answers).where(answers.c.id == found.id).values(withdrawn_at=now))
+            if not repeat:
+                connection.execute(update(queries).where(queries.c.id == query_id).values(expired_at=None))
+                connection.execute(statements.close_or_open(query_id))
+                connection.execute(statements.hold(connection, query_id, labeler, now + lease_s))
+
+    def expire(self, before_step: int) -> int:
+        """Closes open queries asked before a step that nobody answered and nobody holds; returns how many."""
+        with self._writing.begin() as connection:
+            return connection.execute(statements.expire(before_step, self._clock())).rowcount
 
     def answered(self, known: Container[str] = (), up_to_step: int | None = None) -> list[Comparison]:
         """Comparisons in the order in which their queries were asked, whoever answered when.
+
+        Two answers to a query are two comparisons. Withdrawn answers and repeats are none.
 
         Args:
             known: ids of queries to leave out, with any answer they got since; their segments are not read.
@@ -154,15 +241,42 @@ class PreferenceStore:
             read = self._read(connection, rows)
         return [Comparison(read[row.id], _to_answer(row.ranks), row.labeler) for row in rows]
 
+    def records(self) -> list[Record]:
+        """Every answer, withdrawn ones and repeats too, in order of answering; no segments are read."""
+        with self._reading.begin() as connection:
+            rows = connection.execute(statements.all_records()).all()
+        return [
+            Record(
+                query_id=row.query_id,
+                step=row.step,
+                labeler=row.labeler,
+                answer=_to_answer(row.ranks),
+                swapped=row.swapped,
+                repeat=row.repeat,
+                seconds=row.seconds,
+                answered_at=row.answered_at,
+                withdrawn_at=row.withdrawn_at,
+            )
+            for row in rows
+        ]
+
+    def revision(self) -> int:
+        """Grows with every answer and every withdrawal: who polls reads the answers only when it has grown."""
+        with self._reading.begin() as connection:
+            return connection.execute(statements.revision()).scalar_one()
+
     def labels(self, before_step: int | None = None) -> int:
-        """How many answers compare, of queries asked before a step; without one, of all."""
+        """How many queries have an answer that compares, of those asked before a step; without one, of all.
+
+        What a budget of labels counts: a second opinion comes on top.
+        """
         with self._reading.begin() as connection:
             return connection.execute(statements.count_labels(before_step)).scalar_one()
 
     def counts(self) -> Counts:
         """How far labelling is, all at one moment."""
         with self._reading.begin() as connection:
-            return Counts(**connection.execute(statements.count_everything()).one()._asdict())
+            return Counts(**connection.execute(statements.count_everything(self._clock())).one()._asdict())
 
     def close(self) -> None:
         """Lets go of the database; everything is on disk already."""
@@ -175,7 +289,7 @@ class PreferenceStore:
         self.close()
 
     def _insert_new(self, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-        connection.execute(insert_new(connection.engine, table), rows)
+        connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)
 
     def _check_shape(self, connection: Connection, query_id: str, answer: Answer) -> None:
         num_segments = connection.execute(statements.count_segments(query_id)).scalar_one()
@@ -183,6 +297,12 @@ class PreferenceStore:
             raise ValueError(f"the store has no query {query_id}")
         if answer.ranks is not None and len(answer.ranks) != num_segments:
             raise ValueError(f"query {query_id} has {num_segments} segments, got ranks {answer.ranks}")
+
+    def _read_one(self, connection: Connection, query_id: str) -> Query:
+        rows = connection.execute(statements.query_rows().where(queries.c.id == query_id)).all()
+        if not rows:
+            raise ValueError(f"the store has no query {query_id}")
+        return self._read(connection, rows)[query_id]
 
     def _read(self, connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, Query]:
         """The queries of rows with their id, step and nonce, by id."""
@@ -193,6 +313,10 @@ class PreferenceStore:
             for part in connection.execute(statements.segments_of(ids[start : start + READ_AT_ONCE])):
                 parts[part.query_id].append(codec.decode(part.id, part.env_id, part.blob))
         return {name: Query(tuple(parts[name]), row.step, row.nonce) for name, row in wanted.items()}
+
+
+def _to_ranks(answer: Answer) -> str | None:
+    return None if answer.ranks is None else json.dumps([int(rank) for rank in answer.ranks])
 
 
 def _to_answer(ranks: str | None) -> Answer:

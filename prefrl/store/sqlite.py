@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 BUSY_MS = 30_000  # how long a writer waits for another one
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
+MOUNTS = Path("/proc/self/mounts")
 
 
 def sqlite_path(location: str | Path) -> Path | None:
-    """The file that `location` names, be it a path or a URL; None if it is the URL of another database."""
+    """The file that `location` names, be it a path or a URL; None if it is the URL of another database.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if "://" not in str(location):
         return Path(location)
-    url = make_url(str(location))
+    try:
+        url = make_url(str(location))
+    except ArgumentError as error:
+        raise ValueError(
+            f"cannot read {location!s} as a database's URL; postgresql+psycopg://USER@HOST/NAME is one"
+        ) from error
     return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 
 def connect(path: Path) -> Engine:
-    """Engine on a file. Transactions begin as its execution option `sqlite_begin` says."""
+    """Engine on a file. With the execution option `write` a transaction takes the write lock when it begins."""
     engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
+    if network_file_system(path):
+        event.listen(engine, "connect", _leave_wal)
     return engine
 
 
@@ -45,26 +60,43 @@ def create(path: Path, fill: Callable[[Engine], None]) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         draft = Path(folder) / path.name
         with closing(sqlite3.connect(draft)) as connection:
-            connection.execute(f"PRAGMA journal_mode = {journal_mode(path)}")  # lasts as long as the file
+            mode = "DELETE" if network_file_system(path) else "WAL"
+            connection.execute(f"PRAGMA journal_mode = {mode}")  # lasts as long as the file
         engine = connect(draft)
         fill(engine)
         engine.dispose()
         _rename_unless_taken(draft, path)
 
 
-def journal_mode(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """WAL, in which readers and a writer do not wait for each other, or DELETE on a network file system.
+def network_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """The kind of network file system that a file is on, or None; Linux' table of mounts tells, elsewhere nothing.
 
-    WAL needs memory that all its processes share. Linux' table of mounts tells; elsewhere it is WAL.
+    On one, WAL would damage the file: it needs memory that all processes share.
     """
     if not mounts.exists():
-        return "WAL"
+        return None
     resolved, best = path.resolve(), ("", "")
     for line in mounts.read_text().splitlines():
         _, point, kind, *_ = line.split()
         if resolved.is_relative_to(point) and len(point) >= len(best[0]):
             best = (point, kind)
-    return "DELETE" if best[1] in NETWORK_FILE_SYSTEMS else "WAL"
+    return best[1] if best[1] in NETWORK_FILE_SYSTEMS else None
+
+
+def warn_of_network(path: Path) -> None:
+    """Says in one line, once a folder and process, what a store on a network file system is good for."""
+    if kind := network_file_system(path):
+        _warn_of_network(path.parent.resolve(), kind)
+
+
+@cache
+def _warn_of_network(folder: Path, kind: str) -> None:
+    logging.getLogger(__name__).warning(
+        "%s is on a network file system (%s): its store is safe for the processes of one machine, not of several; "
+        "those share a PostgreSQL: --store postgresql+psycopg://USER@HOST/NAME",
+        folder,
+        kind,
+    )
 
 
 def _rename_unless_taken(draft: Path, path: Path) -> None:
@@ -83,5 +115,11 @@ def _configure(connection: Any, record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _leave_wal(connection: Any, record: Any) -> None:
+    # A store that was made on a local disk; refused while somebody has it open in WAL.
+    connection.execute("PRAGMA journal_mode = DELETE")
+
+
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+    writes = connection.get_execution_options().get("write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -2,57 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, distinct, exists, func, literal, select, update
 
-from prefrl.store.tables import answers, is_open, queries, query_segments, segments
+from prefrl.store.opening import insert
+from prefrl.store.tables import answers, claims, is_open, queries, query_segments, segments, stands, withdrawn
+
+is_label = and_(stands, answers.c.repeat.is_(False))  # of an answer that compares or that skips
 
 
-def claim_oldest(labeler: str, now: float, until: float) -> Any:
-    """Claims in one statement, so that two labelers never get the same query; gives its id, step and nonce.
+def _of_this_query(table: Any) -> Any:
+    """Rows of answers or claims about the query that the statement around it looks at."""
+    return select(table).where(table.c.query_id == queries.c.id).correlate(queries)
 
-    FOR UPDATE SKIP LOCKED is for PostgreSQL; SQLite has one writer at a time, and SQLAlchemy omits it there.
-    """
-    free = or_(queries.c.claimed_until.is_(None), queries.c.claimed_until <= now)
-    oldest = select(queries.c.seq).where(is_open, free).order_by(queries.c.seq).limit(1)
-    return (
-        update(queries)
-        .where(queries.c.seq == oldest.with_for_update(skip_locked=True).scalar_subquery())
-        .values(claimed_by=labeler, claimed_until=until)
-        .returning(queries.c.id, queries.c.step, queries.c.nonce)
+
+def _number_given() -> Any:
+    return _of_this_query(answers).where(is_label).with_only_columns(func.count()).scalar_subquery()
+
+
+def _number_held(now: float) -> Any:
+    return _of_this_query(claims).where(claims.c.until > now).with_only_columns(func.count()).scalar_subquery()
+
+
+def claim_oldest(connection: Connection, labeler: str, now: float, until: float) -> Any:
+    """Claims the oldest query that still wants this labeler, and gives its id."""
+    has_it = and_(claims.c.labeler == labeler, claims.c.until > now)
+    oldest = (
+        select(queries.c.id, literal(labeler), literal(until))
+        .where(
+            is_open,
+            ~exists(_of_this_query(answers).where(is_label, answers.c.labeler == labeler)),
+            ~exists(_of_this_query(claims).where(has_it)),
+            _number_given() + _number_held(now) < queries.c.answers_wanted,
+        )
+        .order_by(queries.c.seq)
+        .limit(1)
+    )
+    statement = insert(connection, claims).from_select(["query_id", "labeler", "until"], oldest)
+    return _take_over(statement).returning(claims.c.query_id)
+
+
+def hold(connection: Connection, query_id: str, labeler: str, until: float) -> Any:
+    """Has a labeler hold a query, whoever else does."""
+    return _take_over(insert(connection, claims).values(query_id=query_id, labeler=labeler, until=until))
+
+
+def _take_over(statement: Any) -> Any:
+    return statement.on_conflict_do_update(
+        index_elements=[claims.c.query_id, claims.c.labeler], set_={"until": statement.excluded.until}
     )
 
 
-def ranks_of(query_id: str, labeler: str) -> Select[Any]:
-    """The ranks that a labeler gave, if it answered."""
-    return select(answers.c.ranks).where(answers.c.query_id == query_id, answers.c.labeler == labeler)
+def renew_claims(labeler: str, now: float, until: float) -> Any:
+    """Renews what `labeler` holds; gives the ids of its queries."""
+    held = update(claims).where(claims.c.labeler == labeler, claims.c.until > now)
+    return held.values(until=until).returning(claims.c.query_id)
 
 
-def close_query(query_id: str) -> Any:
-    """Takes a query off the list of open ones."""
-    closed = {"open": False, "claimed_by": None, "claimed_until": None}
-    return update(queries).where(queries.c.id == query_id).values(closed)
+def release_claims(labeler: str, query_ids: Collection[str] | None = None) -> Any:
+    """Frees what `labeler` holds: all of it, or only these queries."""
+    held = delete(claims).where(claims.c.labeler == labeler)
+    return held if query_ids is None else held.where(claims.c.query_id.in_(query_ids))
 
 
-def release_claims(labeler: str) -> Any:
-    """Frees what `labeler` holds."""
-    held = update(queries).where(is_open, queries.c.claimed_by == labeler)
-    return held.values(claimed_by=None, claimed_until=None)
+def close_or_open(query_id: str) -> Any:
+    """A query is open until it has the answers that it wants; one that is outdated stays so."""
+    wants_more = and_(_number_given() < queries.c.answers_wanted, queries.c.expired_at.is_(None))
+    return update(queries).where(queries.c.id == query_id).values(open=wants_more)
+
+
+def expire(before_step: int, now: float) -> Any:
+    """Closes what nobody answered and nobody holds."""
+    forgotten = and_(_number_given() == 0, _number_held(now) == 0)
+    outdated = update(queries).where(is_open, queries.c.step < before_step, forgotten)
+    return outdated.values(open=False, expired_at=now)
+
+
+def answer_of(query_id: str, labeler: str, repeat: bool) -> Select[Any]:
+    """Id and ranks of the answer that a labeler gave and did not withdraw, if there is one."""
+    return select(answers.c.id, answers.c.ranks).where(
+        answers.c.query_id == query_id, answers.c.labeler == labeler, answers.c.repeat.is_(repeat), stands
+    )
+
+
+def query_rows() -> Select[Any]:
+    """Id, step and nonce of queries."""
+    return select(queries.c.id, queries.c.step, queries.c.nonce)
 
 
 def all_answers(up_to_step: int | None) -> Select[Any]:
-    """Every answer with its query's id, step and nonce, in order of asking, then of answering."""
+    """Every answer that counts, with its query's id, step and nonce, in order of asking, then of answering."""
     statement = (
-        select(queries.c.id, queries.c.step, queries.c.nonce, answers.c.ranks, answers.c.labeler)
+        query_rows()
+        .add_columns(answers.c.ranks, answers.c.labeler)
         .join_from(queries, answers)
+        .where(is_label)
         .order_by(queries.c.seq, answers.c.id)
     )
     return statement if up_to_step is None else statement.where(queries.c.step <= up_to_step)
 
 
+def all_records() -> Select[Any]:
+    """Every answer, withdrawn ones and repeats too, with its query's step, in order of answering."""
+    return select(answers, queries.c.step).join_from(answers, queries).order_by(answers.c.id)
+
+
 def segments_of(query_ids: list[str]) -> Select[Any]:
-    """The segments of some queries, each query's in the order in which they are shown."""
+    """The segments of some queries, each query's in its own order."""
     return (
         select(query_segments.c.query_id, segments)
         .join_from(query_segments, segments)
@@ -67,17 +125,30 @@ def count_segments(query_id: str) -> Select[Any]:
 
 
 def count_labels(before_step: int | None) -> Select[Any]:
-    """How many answers compare, of queries asked before a step."""
-    count = select(func.count()).select_from(answers.join(queries)).where(answers.c.ranks.is_not(None))
-    return count if before_step is None else count.where(queries.c.step < before_step)
+    """How many queries have an answer that compares, of those asked before a step."""
+    count = select(func.count(distinct(answers.c.query_id))).where(is_label, answers.c.ranks.is_not(None))
+    return count if before_step is None else count.join_from(answers, queries).where(queries.c.step < before_step)
 
 
-def count_everything() -> Select[Any]:
-    """One row: queries asked and open, answers that are labels and that are skips."""
-    asked, given = (select(func.count()).select_from(table) for table in (queries, answers))
-    return select(
-        asked.scalar_subquery().label("asked"),
-        asked.where(is_open).scalar_subquery().label("open"),
-        given.where(answers.c.ranks.is_not(None)).scalar_subquery().label("labels"),
-        given.where(answers.c.ranks.is_(None)).scalar_subquery().label("skipped"),
-    )
+def count_everything(now: float) -> Select[Any]:
+    """One row with the numbers of `Counts`."""
+    asked = select(func.count()).select_from(queries)
+    answered = select(func.count(distinct(answers.c.query_id))).where(is_label)
+    compared = answered.where(answers.c.ranks.is_not(None))
+    numbers = {
+        "asked": asked,
+        "open": asked.where(is_open, _number_held(now) == 0),
+        "held": asked.where(is_open, _number_held(now) > 0),
+        "labels": compared,
+        "expired": asked.where(queries.c.expired_at.is_not(None), _number_given() == 0),
+    }
+    columns = {name: number.scalar_subquery() for name, number in numbers.items()}
+    skipped = answered.scalar_subquery() - columns["labels"]
+    return select(*(column.label(name) for name, column in columns.items()), skipped.label("skipped"))
+
+
+def revision() -> Select[Any]:
+    """The last answer's number and the number of those withdrawn."""
+    last = select(func.coalesce(func.max(answers.c.id), 0)).scalar_subquery()
+    gone = select(func.count()).select_from(answers).where(withdrawn).scalar_subquery()
+    return select(last + gone)

@@ -14,10 +14,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1  # goes up with every change that an older prefrl could not read
+SCHEMA_VERSION = 2  # goes up with every change that an older prefrl could not read
 
 metadata = MetaData()
 
@@ -43,9 +42,9 @@ queries = Table(
     Column("id", Text, nullable=False, unique=True),  # Query.id
     Column("step", BigInteger, nullable=False),
     Column("nonce", BigInteger, nullable=False),
-    Column("open", Boolean, nullable=False),  # until the first answer
-    Column("claimed_by", Text),
-    Column("claimed_until", Double),  # seconds since 1970
+    Column("answers_wanted", Integer, nullable=False),  # each from another labeler
+    Column("open", Boolean, nullable=False),  # until it has the answers that it wants, or is outdated
+    Column("expired_at", Double),  # seconds since 1970; NULL: not outdated
     sqlite_autoincrement=True,
 )
 
@@ -62,6 +61,17 @@ query_segments = Table(
     sqlite_with_rowid=False,
 )
 
+# A row is dead once its time ran out; a labeler that claims again takes its own over.
+claims = Table(
+    "claims",
+    metadata,
+    Column("query_id", ForeignKey("queries.id"), primary_key=True),
+    Column("labeler", Text, primary_key=True),
+    Column("until", Double, nullable=False),  # seconds since 1970
+    Index("claims_of_labelers", "labeler"),
+    sqlite_with_rowid=False,
+)
+
 labelers = Table(
     "labelers",
     metadata,
@@ -71,11 +81,26 @@ labelers = Table(
 answers = Table(
     "answers",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True),  # the order of answering
     Column("query_id", ForeignKey("queries.id"), nullable=False),
     Column("labeler", ForeignKey("labelers.name"), nullable=False),
-    Column("ranks", Text),  # JSON list, 0 for the best; NULL: cannot be compared
+    Column("ranks", Text),  # JSON list in the query's order, 0 for the best; NULL: cannot be compared
+    Column("swapped", Boolean, nullable=False),  # the query's first segment was shown on the right
+    Column("repeat", Boolean, nullable=False),  # shown a second time, for self-consistency; no label
     Column("answered_at", Double, nullable=False),  # seconds since 1970
     Column("seconds", Double),  # that the labeler took, where known
-    UniqueConstraint("query_id", "labeler"),
+    Column("withdrawn_at", Double),  # seconds since 1970; NULL: it stands
 )
+
+stands = answers.c.withdrawn_at.is_(None)
+Index(
+    "standing_answers",
+    answers.c.query_id,
+    answers.c.labeler,
+    answers.c.repeat,
+    unique=True,
+    sqlite_where=stands,
+    postgresql_where=stands,
+)
+withdrawn = answers.c.withdrawn_at.is_not(None)
+Index("withdrawn_answers", answers.c.id, sqlite_where=withdrawn, postgresql_where=withdrawn)
