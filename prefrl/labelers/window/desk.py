@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from prefrl.labelers.session import LabelingSession, Showing
+from prefrl.labelers.session import Choice, LabelingSession, Showing
 from prefrl.labelers.window.actions import Action
-from prefrl.labelers.window.figures import Trainer, read_trainer
+from prefrl.labelers.window.figures import NOTHING_SAID, Trainer, read_trainer
 from prefrl.store import PreferenceStore
 
 
@@ -22,16 +23,16 @@ class Desk:
         ahead: pairs that come next.
         answers, per_minute: of this session.
         waiting: open queries, those that this labeler holds among them.
-        undone: whether the last thing done was to take an answer back; False where there was none.
+        problem: why the last answer or undo was refused; empty where it was not.
     """
 
     current: Showing | None = None
     ahead: tuple[Showing, ...] = ()
     answers: int = 0
-    per_minute: float | None = None
+    per_minute: float = 0.0
     waiting: int = 0
-    trainer: Trainer = Trainer()
-    undone: bool = False
+    trainer: Trainer = NOTHING_SAID
+    problem: str = ""
 
 
 class DeskThread:
@@ -45,9 +46,9 @@ class DeskThread:
     def __init__(
         self, session: LabelingSession, store: PreferenceStore, status: Path, on_change: Callable[[], None]
     ) -> None:
-        self.desk = Desk()
+        self.desk = Desk(session.current, tuple(session.ahead))
         self._session, self._store, self._status, self._on_change = session, store, status, on_change
-        self._waiting, self._trainer = 0, Trainer()
+        self._waiting, self._trainer = 0, NOTHING_SAID
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session")
         self._urgent: Future[None] | None = None
         self._later: Future[None] | None = None
@@ -86,21 +87,31 @@ class DeskThread:
         self._later = self._thread.submit(self._look)
 
     def _answer(self, choice: Action) -> None:
-        self._session.answer(choice.value)
-        self._waiting = max(0, self._waiting - 1)
-        self._publish()
+        try:
+            self._session.answer(cast(Choice, choice.value))
+        except ValueError:  # the same person answered it in another window; the next pair lies before them
+            self._publish("This pair was answered elsewhere")
+        else:
+            self._waiting = max(0, self._waiting - 1)
+            self._publish()
 
     def _undo(self) -> None:
-        self._publish(undone=self._session.undo())
+        try:
+            self._session.undo()
+        except ValueError:
+            self._publish("That answer was withdrawn elsewhere")
+        else:
+            self._publish()
 
     def _look(self) -> None:
+        problem = self.desk.problem
         self._session.refill()
-        self._publish(undone=self.desk.undone)
+        self._publish(problem)  # first of all the clips: counting takes longer
         counts = self._store.counts()
         self._waiting, self._trainer = counts.open + counts.held, read_trainer(self._status)
-        self._publish(undone=self.desk.undone)
+        self._publish(problem)
 
-    def _publish(self, undone: bool = False) -> None:
+    def _publish(self, problem: str = "") -> None:
         session = self._session
         self.desk = Desk(
             session.current,
@@ -109,6 +120,6 @@ class DeskThread:
             session.per_minute,
             self._waiting,
             self._trainer,
-            undone,
+            problem,
         )
         self._on_change()

@@ -28,22 +28,25 @@ class Trainer:
         return self.labels is not None and bool(self.labels_wanted) and self.labels >= (self.labels_wanted or 0)
 
 
+NOTHING_SAID = Trainer()
+
+
 def read_trainer(path: Path) -> Trainer:
     """What status.json says; nothing where there is none, or one that cannot be read."""
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return Trainer()
+        return NOTHING_SAID
     if not isinstance(values, dict):
-        return Trainer()
+        return NOTHING_SAID
     numbers = {name: values.get(name) for name in Trainer.__dataclass_fields__}
     return Trainer(**{name: int(value) for name, value in numbers.items() if isinstance(value, int | float)})
 
 
-def figures(answers: int, per_minute: float | None, waiting: int, trainer: Trainer) -> list[str]:
+def figures(answers: int, per_minute: float, waiting: int, trainer: Trainer) -> list[str]:
     """The parts of the line under the clips, the most important first."""
     parts = [counted(answers, "label")]
-    if per_minute is not None and answers >= 3:  # a rate over less is noise
+    if answers >= 3:  # a rate over less is noise
         parts.append(f"{per_minute:.0f} a minute")
     parts.append(f"{waiting:,} waiting")
     if trainer.step is not None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pygame
 
 from prefrl.labelers.window import theme
-from prefrl.labelers.window.actions import CAPS, CHOICES, CONTROLS, EXPLAINED
+from prefrl.labelers.window.actions import CAPS, CONTROLS, EXPLAINED, Action
 from prefrl.labelers.window.keycaps import keycap
 from prefrl.labelers.window.layout import Box, Layout
 from prefrl.labelers.window.shapes import framed, write
 from prefrl.labelers.window.view import View
 
-WIDTH, ROW, PADDING, TITLE = 620, 34, 36, 62
+WIDTH, ROW, PADDING, TITLE = 600, 34, 36, 62
 ADVICE = (
-    "Judge what happens in the clips, the whole of it, not only how they end.",
-    "A tie is an answer, too. So is leaving: nothing is lost.",
+    "Judge all that happens in a clip, not only how it ends.",
+    "A tie teaches, too. What cannot be compared costs nothing: pass it over.",
 )
 
 
@@ -24,8 +24,8 @@ def paint_help(surface: pygame.Surface, layout: Layout, view: View) -> None:
     shade.fill(theme.BACKGROUND)
     shade.set_alpha(190)
     surface.blit(shade, (0, 0))
-    actions = (*CHOICES, *CONTROLS)
-    height = 2 * PADDING + TITLE + ROW * len(actions) + 26 * len(ADVICE) + 12
+    actions = (Action.LEFT, Action.RIGHT, Action.TIE, Action.SKIP, *CONTROLS)
+    height = 2 * PADDING + TITLE + ROW * len(actions) + 26 * len(ADVICE) - 10
     width, height = layout.px(WIDTH), layout.px(height)
     x, y = layout.window.center
     panel = Box(x - width // 2, y - height // 2, width, height)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from prefrl.labelers.window.actions import CHOICES, CONTROLS, Action
@@ -59,7 +61,7 @@ class Layout:
 
     def px(self, units: float) -> int:
         """Units to whole pixels, at least one."""
-        return max(1, round(units * self.unit))
+        return pixels(self.unit, units)
 
     def action_at(self, point: tuple[int, int]) -> Action | None:
         """What a click there does: a button's action, and a clip is chosen by clicking on it."""
@@ -69,32 +71,37 @@ class Layout:
         return next((action for action, box in self.buttons.items() if box.holds(point)), None)
 
 
+def pixels(unit: float, units: float) -> int:
+    return max(1, round(units * unit))
+
+
 MARGIN, GAP = 24, 12
-HEADER, CHOICE_HEIGHT, FOOTER = 76, 52, 56
+HEADER, UNDER_CLIPS, CHOICE_HEIGHT, FOOTER = 74, 22, 52, 64
 MIDDLE_WIDTH = 150  # of the buttons for a tie and for can't tell
-CONTROL_WIDTHS = {Action.REPLAY: 110}
-CONTROL_WIDTH, CONTROL_HEIGHT = 82, 30
+CONTROL_WIDTHS = {
+    Action.UNDO: 84, Action.REPLAY: 120, Action.PAUSE: 88, Action.SLOW: 80, Action.HELP: 80, Action.LEAVE: 86,
+}  # fmt: skip
+CONTROL_HEIGHT, CONTROL_GAP = 30, 4
+CONTROL_INSET = 6  # from a control's edge to its key, which stands exactly under the clip's edge
 
 
 def arrange(width: int, height: int) -> Layout:
     """The boxes in a window of `width` by `height` pixels: clips as large as fit, all in the middle."""
     unit = max(0.25, min(width / 1280, height / 720))
 
-    def px(units: float) -> int:
-        return max(1, round(units * unit))
-
-    clip_height = max(2, height - px(HEADER + GAP + CHOICE_HEIGHT + FOOTER + GAP))
+    px = partial(pixels, unit)
+    around = px(HEADER + UNDER_CLIPS + CHOICE_HEIGHT + FOOTER)
+    clip_height = max(2, height - around)
     clip_width = max(2, min((width - px(3 * MARGIN)) // 2, round(clip_height * ASPECT)))
     clip_height = min(clip_height, round(clip_width / ASPECT))
     row = 2 * clip_width + px(MARGIN)
     left = (width - row) // 2
-    spare = max(0, height - px(HEADER + GAP + CHOICE_HEIGHT + GAP + FOOTER) - clip_height)
-    top = px(HEADER) + spare // 2
+    top = px(HEADER) + max(0, height - around - clip_height) // 2
     clips = (
         Box(left, top, clip_width, clip_height),
         Box(left + row - clip_width, top, clip_width, clip_height),
     )
-    choices = Box(left, top + clip_height + px(GAP), row, px(CHOICE_HEIGHT))
+    choices = Box(left, top + clip_height + px(UNDER_CLIPS), row, px(CHOICE_HEIGHT))
     footer = Box(left, height - px(FOOTER), row, px(FOOTER))
     controls = _controls(footer, px)
     figures_left = max(box.right for box in controls.values()) + px(GAP)
@@ -108,7 +115,7 @@ def arrange(width: int, height: int) -> Layout:
     )
 
 
-def _choices(row: Box, px) -> dict[Action, Box]:  # type: ignore[no-untyped-def]
+def _choices(row: Box, px: Callable[[float], int]) -> dict[Action, Box]:
     """Left and right under their clips, a tie and can't tell between them."""
     middle, gap = min(px(MIDDLE_WIDTH), row.width // 5), px(GAP)
     side = (row.width - 2 * middle - 3 * gap) // 2
@@ -119,10 +126,9 @@ def _choices(row: Box, px) -> dict[Action, Box]:  # type: ignore[no-untyped-def]
     return boxes
 
 
-def _controls(footer: Box, px) -> dict[Action, Box]:  # type: ignore[no-untyped-def]
-    boxes, x, height = {}, footer.left, px(CONTROL_HEIGHT)
+def _controls(footer: Box, px: Callable[[float], int]) -> dict[Action, Box]:
+    boxes, x, height = {}, footer.left - px(CONTROL_INSET), px(CONTROL_HEIGHT)
     for action in CONTROLS:
-        width = px(CONTROL_WIDTHS.get(action, CONTROL_WIDTH))
-        boxes[action] = Box(x, footer.top + (footer.height - height) // 2, width, height)
-        x += width
+        boxes[action] = Box(x, footer.top + (footer.height - height) // 2, px(CONTROL_WIDTHS[action]), height)
+        x = boxes[action].right + px(CONTROL_GAP)
     return boxes

@@ -17,9 +17,7 @@ NO_PICTURE = ("dummy", "offscreen", "evdev")  # what SDL falls back to where it 
 def check_display(instead: str) -> None:
     """Raises ValueError where there is no display to open a window on, and names what to do instead."""
     asked_for = os.environ.get("SDL_VIDEODRIVER")
-    if sys.platform == "linux" and not any(
-        (asked_for, os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))
-    ):
+    if sys.platform == "linux" and not any((asked_for, os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))):
         raise ValueError(f"there is no display to open a window on; {instead}")
 
 

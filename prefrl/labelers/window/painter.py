@@ -10,7 +10,7 @@ from prefrl.labelers.window import theme
 from prefrl.labelers.window.actions import CAPS, CHOICES, CONTROLS, LABELS, Action
 from prefrl.labelers.window.help import paint_help
 from prefrl.labelers.window.keycaps import keycap
-from prefrl.labelers.window.layout import Box, Layout
+from prefrl.labelers.window.layout import CONTROL_INSET, Box, Layout
 from prefrl.labelers.window.shapes import dot, framed, round_off, rounded, text_width, write
 from prefrl.labelers.window.view import Moment, Screen, View
 
@@ -61,8 +61,8 @@ class Painter:
                 changed.append(_clip(surface, layout, view, moment, side, box, picture))
         else:
             changed.append(_breathing_dot(surface, layout, moment))
-        for action in {self._lit, moment.lit} & set(CHOICES):
-            if view.screen in (Screen.PAIR, Screen.DRAWING):
+        for action in CHOICES:
+            if action in (self._lit, moment.lit) and view.screen in (Screen.PAIR, Screen.DRAWING):
                 _choice(surface, layout, view, action, moment.light if action is moment.lit else 0.0)
                 changed.append(layout.buttons[action])
         self._lit = moment.lit
@@ -72,9 +72,7 @@ class Painter:
 def _still(surface: pygame.Surface, layout: Layout, view: View) -> None:
     if view.screen in (Screen.PAIR, Screen.DRAWING):
         box = layout.question
-        write(
-            surface, view.question, box.center, layout.px(27), theme.TEXT, align=0.5, width=box.width
-        )
+        write(surface, view.question, box.center, layout.px(27), theme.TEXT, align=0.5, width=box.width)
         for action in CHOICES:
             _choice(surface, layout, view, action, 0.0)
     else:
@@ -98,7 +96,7 @@ def _clip(
     line, radius = layout.px(CLIP_LINE), layout.px(RADIUS)
     action = (Action.LEFT, Action.RIGHT)[side]
     light = moment.light if moment.lit in (action, Action.TIE) else 0.0
-    resting = theme.LINE if view.hovered is action and picture is not None else theme.BACKGROUND
+    resting = theme.FOCUS if view.hovered is action and picture is not None else theme.BACKGROUND
     colour = theme.blend(resting, theme.ACCENT, round(light, 1))
     outer = box.grown(line)
     surface.fill(theme.BACKGROUND, outer)
@@ -115,7 +113,7 @@ def _clip(
 def _progress(surface: pygame.Surface, layout: Layout, box: Box, moment: Moment, outer: Box) -> Box:
     """A hairline under a clip: where in its loop it is."""
     height, inset = layout.px(2), layout.px(RADIUS)
-    track = Box(box.left + inset, box.bottom + layout.px(6), box.width - 2 * inset, height)
+    track = Box(box.left + inset, box.bottom + layout.px(10), box.width - 2 * inset, height)
     surface.fill(theme.BUTTON, track)
     surface.fill(theme.MUTED, (track.left, track.top, round(track.width * moment.progress), height))
     return Box(outer.left, outer.top, outer.width, max(outer.bottom, track.bottom) - outer.top)
@@ -146,16 +144,26 @@ def _choice(surface: pygame.Surface, layout: Layout, view: View, action: Action,
         fill = theme.PANEL
     line = theme.blend(theme.ACCENT if pressed else fill, theme.ACCENT, round(light, 1))
     framed(surface, box, layout.px(RADIUS), fill, line, layout.px(1.5))
-    label, size, gap = LABELS[action], layout.px(17), layout.px(10)
+    colour = theme.MUTED if view.screen is Screen.DRAWING else theme.TEXT
+    _label_with_keys(surface, layout, box, action, colour)
+
+
+def _label_with_keys(surface: pygame.Surface, layout: Layout, box: Box, action: Action, colour: theme.Colour) -> None:
+    """Keys, then the word; on the right button the other way round, so that its arrow points outwards."""
+    label, size, gap = LABELS[action], layout.px(17), layout.px(11)
     caps = CAPS[action][:1] if action is Action.SKIP else CAPS[action]
     cap, between = layout.px(24), layout.px(5)
     caps_width = len(caps) * cap + (len(caps) - 1) * between
-    x = box.center[0] - (caps_width + gap + text_width(label, size)) // 2
+    label_width = text_width(label, size)
+    x, y = box.center[0] - (caps_width + gap + label_width) // 2, box.center[1]
+    if action is Action.RIGHT:
+        write(surface, label, (x, y), size, colour)
+        x, caps = x + label_width + gap, caps[::-1]
     for name in caps:
-        keycap(surface, layout, Box(x, box.center[1] - cap // 2, cap, cap), name)
+        keycap(surface, layout, Box(x, y - cap // 2, cap, cap), name)
         x += cap + between
-    colour = theme.MUTED if view.screen is Screen.DRAWING else theme.TEXT
-    write(surface, label, (x - between + gap, box.center[1]), size, colour)
+    if action is not Action.RIGHT:
+        write(surface, label, (x - between + gap, y), size, colour)
 
 
 def _control(surface: pygame.Surface, layout: Layout, view: View, action: Action) -> None:
@@ -165,7 +173,7 @@ def _control(surface: pygame.Surface, layout: Layout, view: View, action: Action
         rounded(surface, box, layout.px(7), theme.PRESSED if view.pressed is action else theme.BUTTON)
     name, cap = CAPS[action][0], layout.px(19)
     width = cap if len(name) == 1 else layout.px(44)
-    left = box.left + layout.px(6)
+    left = box.left + layout.px(CONTROL_INSET)
     keycap(surface, layout, Box(left, box.center[1] - cap // 2, width, cap), name, size=12)
     colour = theme.ACCENT if active else theme.TEXT if view.hovered is action else theme.MUTED
     write(surface, LABELS[action], (left + width + layout.px(7), box.center[1]), layout.px(14), colour)

@@ -16,6 +16,7 @@ BUTTON: Colour = (36, 39, 44)
 HOVERED: Colour = (46, 50, 56)
 PRESSED: Colour = (29, 31, 35)
 LINE: Colour = (62, 67, 75)
+FOCUS: Colour = (104, 111, 121)
 TEXT: Colour = (233, 235, 238)
 MUTED: Colour = (156, 162, 171)  # 7 : 1 against the background
 ACCENT: Colour = (112, 190, 178)
@@ -40,8 +41,8 @@ def _font_file(bold: bool) -> str | None:
         return found
     matplotlib = importlib.util.find_spec("matplotlib")
     bundled = Path(matplotlib.origin or "").parent / "mpl-data" / "fonts" / "ttf" if matplotlib else Path()
-    path = bundled / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
-    return str(path) if path.exists() else None
+    file = bundled / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+    return str(file) if file.exists() else None
 
 
 def blend(one: Colour, other: Colour, share: float) -> Colour:

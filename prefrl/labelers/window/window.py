@@ -14,7 +14,7 @@ from prefrl.labelers.window.clip import Clip
 from prefrl.labelers.window.desk import DeskThread
 from prefrl.labelers.window.drawer import Drawer
 from prefrl.labelers.window.figures import figures
-from prefrl.labelers.window.layout import Layout, arrange
+from prefrl.labelers.window.layout import arrange
 from prefrl.labelers.window.painter import Painter
 from prefrl.labelers.window.playback import Glow, Playback
 from prefrl.labelers.window.view import Moment, Screen, View
@@ -41,7 +41,14 @@ class Window:
     """
 
     def __init__(
-        self, desk: DeskThread, drawer: Drawer, *, question: str, fps: float, labeler: str, on_show: OnShow | None = None
+        self,
+        desk: DeskThread,
+        drawer: Drawer,
+        *,
+        question: str,
+        fps: float,
+        labeler: str,
+        on_show: OnShow | None = None,
     ) -> None:
         self._desk, self._drawer, self._on_show = desk, drawer, on_show
         self._question, self._labeler = question, labeler
@@ -52,7 +59,8 @@ class Window:
         self._acted_at: float | None = None
         self._hovered: Action | None = None
         self._pressed: Action | None = None
-        self._help, self._open, self._looked_at = False, True, -math.inf
+        self._problem, self._looked_at = "", -math.inf
+        self._help, self._open = False, True
 
     def run(self) -> None:
         """Shows pairs and takes answers until the person leaves.
@@ -76,10 +84,13 @@ class Window:
         """Polls when it is time, and says which clips are needed."""
         self._desk.check()
         desk = self._desk.desk
+        if desk.problem and desk.problem != self._problem:
+            self._notice.light(desk.problem, now)
+        self._problem = desk.problem
         if now - self._looked_at > (POLL_WAITING_S if desk.current is None else POLL_WORKING_S):
             self._desk.poll()
             self._looked_at = now
-        pairs = [pair for pair in (desk.current, *desk.ahead, self._previous) if pair is not None]
+        pairs = [pair for pair in (desk.current, *desk.ahead, self._shown, self._previous) if pair is not None]
         self._drawer.want([segment for pair in pairs for segment in (pair.left, pair.right)], self._clip_height)
 
     def _take_up(self) -> bool:
