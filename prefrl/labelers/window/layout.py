@@ -50,6 +50,7 @@ class Layout:
         clips: left and right.
         buttons: of every action.
         figures: where counts and the agent's progress stand.
+        words, dot: in the middle, while there is nothing to compare.
     """
 
     unit: float
@@ -58,6 +59,8 @@ class Layout:
     clips: tuple[Box, Box]
     buttons: dict[Action, Box]
     figures: Box
+    words: Box
+    dot: Box
 
     def px(self, units: float) -> int:
         """Units to whole pixels, at least one."""
@@ -112,6 +115,8 @@ def arrange(width: int, height: int) -> Layout:
         clips=clips,
         buttons=_choices(choices, px) | controls,
         figures=Box(figures_left, footer.top, max(1, footer.right - figures_left), footer.height),
+        words=Box(left, height // 2 - px(58), row, px(88)),
+        dot=Box(width // 2 - px(6), height // 2 - px(98), 2 * px(6), 2 * px(6)),
     )
 
 

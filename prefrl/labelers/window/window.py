@@ -20,6 +20,7 @@ from prefrl.labelers.window.playback import Glow, Playback
 from prefrl.labelers.window.view import Moment, Screen, View
 
 GLOW_S, NOTICE_S = 0.45, 1.6
+STORING_S = 0.05  # that an answer takes to the store; beyond it the clips play on
 POLL_WAITING_S, POLL_WORKING_S = 1.0, 15.0  # between two looks for new pairs
 BREATH_S = 4.0
 SMOOTH_S, IDLE_S = 0.03, 0.25  # between two paintings while a light fades; while nothing moves
@@ -56,6 +57,7 @@ class Window:
         self._painter, self._layout = Painter(), arrange(*pygame.display.get_window_size())
         self._shown: Showing | None = None  # the pair on the screen
         self._previous: Showing | None = None  # its clips are kept: undo brings it back
+        self._pairs = 0  # shown so far
         self._acted_at: float | None = None
         self._hovered: Action | None = None
         self._pressed: Action | None = None
@@ -73,7 +75,8 @@ class Window:
             self._look(now)
             self._playback.advance(now)
             new = self._take_up()
-            self._paint(now)
+            if new or not self._answer_is_due(now):
+                self._paint(now)
             if new:
                 self._tell()
             self._handle(pygame.event.wait(max(1, int(1000 * self._pause(now)))))
@@ -100,13 +103,17 @@ class Window:
             return False
         if self._shown is not None:
             self._previous = self._shown
-        self._shown = current
+        self._shown, self._pairs = current, self._pairs + 1
         if current is None:
             return False
         clips = self._clips(current)
         assert clips is not None
         self._playback.start(max(len(clip) for clip in clips))
         return True
+
+    def _answer_is_due(self, now: float) -> bool:
+        """Whether the next pair is but milliseconds away: painting the old one again would hold it up."""
+        return self._desk.busy and self._acted_at is not None and now - self._acted_at < STORING_S
 
     def _tell(self) -> None:
         """The new pair is on the screen."""
@@ -123,10 +130,12 @@ class Window:
             frames = [clip.frame(self._playback.frame, size) for clip, size in zip(clips, sizes, strict=True)]
         lit = self._glow.strength(now)
         moment = Moment(
+            pair=self._pairs,
+            frame=self._playback.frame,
             progress=self._playback.progress if frames else 0.0,
             lit=Action(self._glow.what) if lit else None,
             light=lit,
-            breath=0.5 - 0.5 * math.cos(2 * math.pi * now / BREATH_S),
+            breath=round(0.5 - 0.5 * math.cos(2 * math.pi * now / BREATH_S), 2),
         )
         self._painter.paint(pygame.display.get_surface(), self._layout, self._view(screen, now), moment, frames)
 
@@ -161,12 +170,16 @@ class Window:
             pause = self._playback.until_next_frame()
         else:
             pause = IDLE_S
+        if self._answer_is_due(now):
+            return STORING_S  # whoever stores it wakes the window sooner
         moving = self._glow.strength(now) or self._screen() in (Screen.WAITING, Screen.COMPLETE)
         return min(pause, SMOOTH_S) if moving else pause
 
     def _handle(self, event: pygame.event.Event) -> None:
         if event.type == pygame.QUIT:
             self._open = False
+        elif event.type == pygame.WINDOWEXPOSED:
+            self._painter.forget()
         elif event.type == pygame.VIDEORESIZE:
             self._layout = arrange(event.w, event.h)
         elif event.type == pygame.KEYDOWN:
