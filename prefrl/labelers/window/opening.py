@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import pygame
 
+from prefrl.labelers.window.theme import forget_fonts
+
 WIDTH, HEIGHT = 1280, 720
 SHARE = 0.85  # of a larger display
 NO_PICTURE = ("dummy", "offscreen", "evdev")  # what SDL falls back to where it finds no display
@@ -40,6 +42,7 @@ def window(caption: str, instead: str) -> Iterator[pygame.Surface]:
         pygame.display.set_caption(caption)
         yield pygame.display.set_mode(_size(*pygame.display.get_desktop_sizes()[0]), pygame.RESIZABLE)
     finally:
+        forget_fonts()  # they do not outlive pygame, not even unused
         pygame.quit()
 
 

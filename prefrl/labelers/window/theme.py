@@ -34,6 +34,11 @@ def font(pixels: int, bold: bool = False) -> pygame.font.Font:
     return pygame.font.Font(_font_file(bold), pixels)
 
 
+def forget_fonts() -> None:
+    """Lets go of every font."""
+    font.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _font_file(bold: bool) -> str | None:
     found = next((path for name in FAMILIES if (path := pygame.font.match_font(name, bold=bold))), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -79,7 +80,7 @@ class Window:
                 self._paint(now)
             if new:
                 self._tell()
-            self._handle(pygame.event.wait(max(1, int(1000 * self._pause(now)))))
+            self._handle(pygame.event.wait(math.ceil(1000 * self._pause(now))))
             for event in pygame.event.get():
                 self._handle(event)
 
@@ -207,7 +208,8 @@ class Window:
         if hovered is not self._hovered:
             self._hovered = hovered
             cursor = pygame.SYSTEM_CURSOR_HAND if hovered else pygame.SYSTEM_CURSOR_ARROW
-            pygame.mouse.set_cursor(cursor)
+            with contextlib.suppress(pygame.error):  # not every system has a hand
+                pygame.mouse.set_cursor(cursor)
 
     def _release(self, point: tuple[int, int]) -> None:
         pressed, self._pressed = self._pressed, None
