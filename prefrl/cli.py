@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 from prefrl_envs.suite import SUITE, canonical_id
@@ -292,6 +292,57 @@ def fit(
     return 0
 
 
+def answers(
+    where: tyro.conf.Positional[str],
+    /,
+    export: Path | None = None,
+    export_preferences: Path | None = None,
+    import_: Annotated[Path | None, tyro.conf.arg(name="import")] = None,
+    withdraw: str | None = None,
+    labeler: str | None = None,
+) -> int:
+    """Shows what was answered, by whom, how fast and how well; or exports, imports, withdraws answers.
+
+    Args:
+        where: a run's folder, a file with comparisons or a database's URL.
+        export: a .parquet file to write every answer to, with its segments.
+        export_preferences: a .parquet file to write what was chosen and what was rejected to, for other libraries.
+        import_: a file that --export wrote, to add its answers to these.
+        withdraw: id of a query whose answer no longer counts; its row stays.
+        labeler: whose answer to withdraw.
+    """
+    from rich.console import Console
+
+    from prefrl import exchange
+    from prefrl.answers import overview
+    from prefrl.store import PreferenceStore
+
+    if (withdraw is None) != (labeler is None):
+        raise ValueError("--withdraw QUERY_ID and --labeler NAME go together: a query may have several answers")
+    if import_ is not None:
+        exchange.check_answers(import_)  # before a store is made for it
+    opened = PreferenceStore.existing if import_ is None else PreferenceStore
+    with opened(store_of(where)) as store:
+        if import_ is not None:
+            print(f"{exchange.import_answers(store, import_):,} answers that were not there yet, from {import_}")
+        if withdraw is not None and labeler is not None:
+            store.withdraw(withdraw, labeler, lease_s=0.0)
+            print(f"withdrawn: {labeler}'s answer to query {withdraw}")
+        if export is not None:
+            print(f"{exchange.export_answers(store, export):,} answers in {export}")
+        if export_preferences is not None:
+            print(f"{exchange.export_preferences(store, export_preferences):,} preferences in {export_preferences}")
+        if import_ is withdraw is export is export_preferences is None:
+            width = None if sys.stdout.isatty() else 160
+            Console(width=width, markup=False, highlight=False).print(overview(store))
+    return 0
+
+
+def store_of(where: str) -> str | Path:
+    """The store of a run's folder, or what is a store's path or URL already."""
+    return RunFolder(Path(where)).store if "://" not in where and Path(where).is_dir() else where
+
+
 def _is_no_bug(error: Exception) -> bool:
     """Bad input, a folder that cannot be written, a database that is damaged: for the user to mend."""
     databases = sys.modules.get("sqlalchemy.exc")
@@ -308,6 +359,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "report": report,
     "envs": envs,
     "fit": fit,
+    "answers": answers,
 }
 
 

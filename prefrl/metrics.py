@@ -1,6 +1,9 @@
-"""How good a reward model or a run is: arrays in, numbers out."""
+"""How good a reward model, a run or a labeler is: arrays in, numbers out."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,3 +50,56 @@ def heldout_accuracy(return_difference: np.ndarray, prefer_left: np.ndarray, wei
 def normalised_return(true_return: float, random_return: float, reference_return: float) -> float:
     """N = (R - R_random) / (R_reference - R_random): 0 for the random policy, 1 for RL on the true reward."""
     return (true_return - random_return) / (reference_return - random_return)
+
+
+def wilson_interval(count: int, of: int) -> tuple[float, float]:
+    """Where the chance of something that happened `count` times of `of` lies, with 95 % confidence.
+
+    Wilson 1927; unlike the normal approximation it is right for few and for all.
+    """
+    z2, share = 1.959964**2, count / of
+    middle, half = share + z2 / (2 * of), (z2 * (share * (1 - share) / of + z2 / (4 * of**2))) ** 0.5
+    return max(0.0, (middle - half) / (1 + z2 / of)), min(1.0, (middle + half) / (1 + z2 / of))
+
+
+def cohens_kappa(a: Sequence[Hashable], b: Sequence[Hashable]) -> float | None:
+    """Agreement of two raters about N things beyond chance: 1 perfect, 0 as by chance.
+
+    Args:
+        a: [N] categories that the first rater gave.
+        b: [N] those of the second.
+
+    Returns:
+        (observed - expected) / (1 - expected), or None where chance alone would agree always, or N is 0.
+
+    Cohen 1960.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"two raters of the same things, got {len(a)} and {len(b)} ratings")
+    num, of_a, of_b = len(a), Counter(a), Counter(b)
+    agreed = sum(x == y for x, y in zip(a, b, strict=True))
+    by_chance = sum(of_a[category] * of_b[category] for category in of_a)  # times N
+    return None if by_chance == num**2 else (num * agreed - by_chance) / (num**2 - by_chance)
+
+
+def krippendorff_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
+    """Agreement of any number of raters beyond chance, each rating what they please: 1 perfect, 0 as by chance.
+
+    Args:
+        units: of each thing the categories that it was given; things with fewer than two do not count.
+
+    Returns:
+        1 - observed / expected disagreement (nominal), or None where only one category was given.
+
+    Krippendorff 2011, "Computing Krippendorff's alpha-reliability".
+    """
+    counters = [Counter(unit) for unit in units if len(unit) > 1]
+    total = sum(counters, Counter[Hashable]())
+    observed = sum(_unlike(counter) / (counter.total() - 1) for counter in counters)
+    expected = _unlike(total) / (total.total() - 1) if total else 0.0
+    return None if not expected else 1 - observed / expected
+
+
+def _unlike(counter: Counter[Hashable]) -> int:
+    """Ordered pairs of unlike values."""
+    return counter.total() ** 2 - sum(count**2 for count in counter.values())

@@ -11,10 +11,10 @@ ROOT = Path(__file__).parents[1]
 LEVELS = [
     {"segments", "losses", "metrics", "moments", "selection", "schedules", "config", "names"},
     {"queries", "rollouts", "presets", "vecenv"},
-    {"clips", "store"},
-    {"labelers", "rewards", "agents", "evaluation"},
+    {"clips", "store", "quality"},
+    {"labelers", "rewards", "agents", "evaluation", "exchange"},
     {"checkpoints", "runs", "plotting", "testing"},
-    {"algorithms", "report", "progress", "playing"},
+    {"algorithms", "report", "progress", "playing", "answers"},
     {"cli"},
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS, 1) for room in rooms}

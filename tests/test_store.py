@@ -551,6 +551,12 @@ class TestOpening:
         with pytest.raises(ValueError, match="no store at"):
             PreferenceStore.existing(postgresql_database)
 
+    def test_who_has_gone_silent_does_not_keep_the_others_waiting(self, postgresql_database):
+        with PreferenceStore(postgresql_database) as store:
+            assert (
+                sql(store, "SHOW lock_timeout") == sql(store, "SHOW idle_in_transaction_session_timeout") == [("30s",)]
+            )
+
     def test_a_server_that_is_not_there(self, tmp_path):
         pytest.importorskip("psycopg")
         url = f"postgresql://ann:secret@/store?host={tmp_path}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 WRITE_LOCK = int.from_bytes(b"prefrl")  # any number that others who use the database do not lock, too
 CONNECT_S = 10  # how long to wait for the server
+WAIT_S = 30  # how long a writer waits for another one, and how long the server waits for one that has gone silent
 
 
 def connect(url: URL) -> Engine:
@@ -29,8 +32,15 @@ def connect(url: URL) -> Engine:
         raise ValueError(
             f"{url.drivername} needs {error.name}, which is not installed; pip install 'prefrl[postgres]'"
         ) from error
+    event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _configure(connection: Any, record: Any) -> None:
+    for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(f"SET {name} = '{WAIT_S}s'")
+    connection.commit()
 
 
 def _begin(connection: Connection) -> None:

@@ -101,31 +101,9 @@ class PreferenceStore:
         Args:
             answers_wanted: of each query; 2 asks two labelers, to see whether they agree.
         """
-        new = list(asked)
-        distinct = {segment.id: segment for query in new for segment in query.segments}
-        segment_rows = [
-            {"id": name, "env_id": segment.env_id, "blob": codec.encode(segment)} for name, segment in distinct.items()
-        ]
-        query_rows = [
-            {
-                "id": query.id,
-                "step": int(query.step),
-                "nonce": int(query.nonce),
-                "answers_wanted": answers_wanted(query) if callable(answers_wanted) else answers_wanted,
-                "open": True,
-            }
-            for query in new
-        ]
-        position_rows = [
-            {"query_id": query.id, "position": position, "segment_id": segment.id}
-            for query in new
-            for position, segment in enumerate(query.segments)
-        ]
-        if new:
+        if new := list(asked):
             with self._writing.begin() as connection:
-                self._insert_new(connection, segments, segment_rows)
-                self._insert_new(connection, queries, query_rows)
-                self._insert_new(connection, query_segments, position_rows)
+                self._ask(connection, new, answers_wanted)
 
     def query(self, query_id: str) -> Query:
         """One query with its segments.
@@ -135,6 +113,17 @@ class PreferenceStore:
         """
         with self._reading.begin() as connection:
             return self._read_one(connection, query_id)
+
+    def asked(self) -> list[str]:
+        """The ids of all queries in the order of asking."""
+        with self._reading.begin() as connection:
+            return list(connection.execute(select(queries.c.id).order_by(queries.c.seq)).scalars())
+
+    def queries(self, query_ids: Sequence[str]) -> dict[str, Query]:
+        """Those of some ids that there are, with their segments, by id."""
+        with self._reading.begin() as connection:
+            rows = connection.execute(statements.query_rows().where(queries.c.id.in_(query_ids))).all()
+            return self._read(connection, rows)
 
     def claim(self, labeler: str, lease_s: float = 120.0) -> Query | None:
         """Reserves the oldest open query for `labeler`, or returns None if none is open to it.
@@ -188,10 +177,7 @@ class PreferenceStore:
             before = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
             if before is not None:
                 if before.ranks != ranks:
-                    raise ValueError(
-                        f"{labeler} answered query {query_id} before, with {_to_answer(before.ranks)}; "
-                        f"that stays until it is withdrawn, {answer} was refused"
-                    )
+                    raise _refused(query_id, labeler, before.ranks, answer)
                 return
             self._insert_new(connection, labelers, [{"name": labeler}])
             row = {"query_id": query_id, "labeler": labeler, "ranks": ranks, "seconds": seconds}
@@ -226,6 +212,28 @@ class PreferenceStore:
         with self._writing.begin() as connection:
             return connection.execute(statements.expire(before_step, self._clock())).rowcount
 
+    def take_over(self, given: Sequence[tuple[Query, Record]]) -> int:
+        """Adds answers that were given elsewhere, with when and how, and their queries; all or none of them.
+
+        What the store has stays as it is, withdrawn or not: the same answers again change nothing.
+
+        Returns:
+            How many the store did not have.
+
+        Raises:
+            ValueError: not one rank a segment, or a labeler answered a query otherwise here, and that stands.
+        """
+        added = 0
+        with self._writing.begin() as connection:
+            if given:
+                self._ask(connection, [query for query, _ in given])
+                self._insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
+            for query, record in given:
+                self._check_shape(connection, query.id, record.answer)
+                added += self._take_over(connection, record)
+                connection.execute(statements.close_or_open(query.id))
+        return added
+
     def answered(self, known: Container[str] = (), up_to_step: int | None = None) -> list[Comparison]:
         """Comparisons in the order in which their queries were asked, whoever answered when.
 
@@ -247,15 +255,9 @@ class PreferenceStore:
             rows = connection.execute(statements.all_records()).all()
         return [
             Record(
-                query_id=row.query_id,
                 step=row.step,
-                labeler=row.labeler,
                 answer=_to_answer(row.ranks),
-                swapped=row.swapped,
-                repeat=row.repeat,
-                seconds=row.seconds,
-                answered_at=row.answered_at,
-                withdrawn_at=row.withdrawn_at,
+                **{name: getattr(row, name) for name in statements.COPIED},
             )
             for row in rows
         ]
@@ -288,8 +290,48 @@ class PreferenceStore:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _ask(self, connection: Connection, new: list[Query], answers_wanted: Callable[[Query], int] | int = 1) -> None:
+        distinct = {segment.id: segment for query in new for segment in query.segments}
+        segment_rows = [
+            {"id": name, "env_id": segment.env_id, "blob": codec.encode(segment)} for name, segment in distinct.items()
+        ]
+        query_rows = [
+            {
+                "id": query.id,
+                "step": int(query.step),
+                "nonce": int(query.nonce),
+                "answers_wanted": answers_wanted(query) if callable(answers_wanted) else answers_wanted,
+                "open": True,
+            }
+            for query in new
+        ]
+        position_rows = [
+            {"query_id": query.id, "position": position, "segment_id": segment.id}
+            for query in new
+            for position, segment in enumerate(query.segments)
+        ]
+        self._insert_new(connection, segments, segment_rows)
+        self._insert_new(connection, queries, query_rows)
+        self._insert_new(connection, query_segments, position_rows)
+
     def _insert_new(self, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
         connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)
+
+    def _take_over(self, connection: Connection, record: Record) -> bool:
+        ranks = _to_ranks(record.answer)
+        if connection.execute(statements.same_answer(record, ranks)).first() is not None:
+            return False
+        if record.withdrawn_at is None:
+            before = connection.execute(
+                statements.answer_of(record.query_id, record.labeler, record.repeat)
+            ).one_or_none()
+            if before is not None and before.ranks != ranks:
+                raise _refused(record.query_id, record.labeler, before.ranks, record.answer)
+            if before is not None:
+                return False
+        row = {name: getattr(record, name) for name in statements.COPIED}
+        connection.execute(answers.insert(), row | {"ranks": ranks})
+        return True
 
     def _check_shape(self, connection: Connection, query_id: str, answer: Answer) -> None:
         num_segments = connection.execute(statements.count_segments(query_id)).scalar_one()
@@ -313,6 +355,13 @@ class PreferenceStore:
             for part in connection.execute(statements.segments_of(ids[start : start + READ_AT_ONCE])):
                 parts[part.query_id].append(codec.decode(part.id, part.env_id, part.blob))
         return {name: Query(tuple(parts[name]), row.step, row.nonce) for name, row in wanted.items()}
+
+
+def _refused(query_id: str, labeler: str, ranks: str | None, answer: Answer) -> ValueError:
+    return ValueError(
+        f"{labeler} answered query {query_id} before, with {_to_answer(ranks)}; "
+        f"that stays until it is withdrawn, {answer} was refused"
+    )
 
 
 def _to_ranks(answer: Answer) -> str | None:

@@ -7,8 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, distinct, exists, func, literal, select, update
 
+from prefrl.queries import Record
 from prefrl.store.opening import insert
 from prefrl.store.tables import answers, claims, is_open, queries, query_segments, segments, stands, withdrawn
+
+COPIED = ("query_id", "labeler", "swapped", "repeat", "seconds", "answered_at", "withdrawn_at")
+"""What a row of answers and a `Record` have in common, by name."""
 
 is_label = and_(stands, answers.c.repeat.is_(False))  # of an answer that compares or that skips
 
@@ -87,6 +91,17 @@ def answer_of(query_id: str, labeler: str, repeat: bool) -> Select[Any]:
     )
 
 
+def same_answer(record: Record, ranks: str | None) -> Select[Any]:
+    """An answer as it was taken down, by whichever store."""
+    return select(answers.c.id).where(
+        answers.c.query_id == record.query_id,
+        answers.c.labeler == record.labeler,
+        answers.c.repeat.is_(record.repeat),
+        answers.c.answered_at == record.answered_at,
+        answers.c.ranks.is_not_distinct_from(ranks),
+    )
+
+
 def query_rows() -> Select[Any]:
     """Id, step and nonce of queries."""
     return select(queries.c.id, queries.c.step, queries.c.nonce)
@@ -106,7 +121,7 @@ def all_answers(up_to_step: int | None) -> Select[Any]:
 
 def all_records() -> Select[Any]:
     """Every answer, withdrawn ones and repeats too, with its query's step, in order of answering."""
-    return select(answers, queries.c.step).join_from(answers, queries).order_by(answers.c.id)
+    return select(answers, queries.c.step).join_from(answers, queries).order_by(answers.c.answered_at, answers.c.id)
 
 
 def segments_of(query_ids: list[str]) -> Select[Any]:

@@ -1,0 +1,268 @@
+"""Comparisons to and from Parquet.
+
+Two forms. *Answers* hold everything, a row an answer, withdrawn ones and repeats too, and can be read back:
+arrays as bytes with their dtype and shape, exact. *Preferences* are for others to learn from: what was chosen and
+what was rejected, as nested lists of numbers, for `datasets.load_dataset("parquet", data_files=...)`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from prefrl.queries import Answer, Query, Record
+from prefrl.segments import Segment
+from prefrl.store import PreferenceStore
+
+AT_ONCE = 100  # rows whose segments are in memory together
+FORM, VERSION = b"prefrl.answers", b"1"  # in the metadata of the file
+
+
+def export_answers(store: PreferenceStore, path: Path) -> int:
+    """Writes every answer with its segments, in the order in which the queries were asked; returns how many.
+
+    Raises:
+        ValueError: the name does not end in .parquet, or pyarrow is not installed.
+    """
+    pa = _pyarrow()
+    schema = _answers_schema(pa)
+
+    def table(batch: list[tuple[Query, Record]]) -> Any:
+        return pa.Table.from_pylist([_answer_row(query, record) for query, record in batch], schema=schema)
+
+    return _write(path, schema, map(table, _batches(store, store.records())))
+
+
+def import_answers(store: PreferenceStore, path: Path) -> int:
+    """Adds the answers of a file that `export_answers` wrote; returns how many the store did not have.
+
+    The whole file is checked before anything is added. What the store has stays as it is: the same file again
+    changes nothing.
+
+    Raises:
+        ValueError: no such file, a damaged one, or one of another form; or a labeler answered otherwise in the store.
+    """
+    check_answers(path)
+    return sum(store.take_over(batch) for batch in _read(path))
+
+
+def check_answers(path: Path) -> None:
+    """Reads a file that `export_answers` wrote and adds nothing.
+
+    Raises:
+        ValueError: no such file, a damaged one, or one of another form.
+    """
+    for _ in _read(path):
+        pass
+
+
+def export_preferences(store: PreferenceStore, path: Path) -> int:
+    """Writes what was chosen and what was rejected, a row each; returns how many.
+
+    Of ties, skips, repeats and withdrawn answers there are none. A ranking gives a row for each pair that is no tie.
+
+    Raises:
+        ValueError: nothing was preferred, segments of several environments, or as in `export_answers`.
+    """
+    pa = _pyarrow()
+    preferred = [
+        record
+        for record in store.records()
+        if record.withdrawn_at is None and not record.repeat and len(set(record.answer.ranks or ())) > 1
+    ]
+    if not preferred:
+        raise ValueError("no answer in this store prefers one segment to another; there is nothing to export")
+    example = store.query(preferred[0].query_id).segments[0]
+    schema = _preferences_schema(pa, example)
+
+    def table(batch: list[tuple[Query, Record]]) -> Any:
+        records, chosen, rejected = zip(*_pairs(batch), strict=True)
+        if strange := {segment.env_id for segment in chosen + rejected} - {example.env_id}:
+            raise ValueError(f"a file has one environment; this store has {', '.join([example.env_id, *strange])}")
+        columns = {
+            "env_id": [segment.env_id for segment in chosen],
+            "labeler": [record.labeler for record in records],
+            "query_id": [record.query_id for record in records],
+            "chosen": _structs(pa, chosen),
+            "rejected": _structs(pa, rejected),
+        }
+        return pa.table(columns, schema=schema)
+
+    return _write(path, schema, map(table, _batches(store, preferred)))
+
+
+def _batches(store: PreferenceStore, records: Sequence[Record]) -> Iterator[list[tuple[Query, Record]]]:
+    """Records with their queries, in the order of asking, a few at a time."""
+    position = {query_id: number for number, query_id in enumerate(store.asked())}
+    ordered = sorted(records, key=lambda record: position[record.query_id])
+    for start in range(0, len(ordered), AT_ONCE):
+        batch = ordered[start : start + AT_ONCE]
+        queries = store.queries([record.query_id for record in batch])
+        yield [(queries[record.query_id], record) for record in batch]
+
+
+def _pairs(batch: Iterable[tuple[Query, Record]]) -> Iterator[tuple[Record, Segment, Segment]]:
+    for query, record in batch:
+        ranked = zip(query.segments, record.answer.ranks or (), strict=True)
+        for (better, rank), (worse, other) in itertools.permutations(ranked, 2):
+            if rank < other:
+                yield record, better, worse
+
+
+def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
+    """Whole or not at all; returns the number of rows."""
+    if path.suffix != ".parquet":
+        raise ValueError(f"cannot write {path}: comparisons are written as Parquet, to a name that ends in .parquet")
+    pa, draft, rows = _pyarrow(), path.with_suffix(".part"), 0
+    try:
+        with pa.parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table)
+                rows += table.num_rows
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return rows
+
+
+def _answers_schema(pa: ModuleType) -> Any:
+    array = pa.struct({"name": pa.string(), "dtype": pa.string(), "shape": pa.list_(pa.int64()), "data": pa.binary()})
+    segment = pa.struct({"env_id": pa.string(), "arrays": pa.list_(array)})
+    fields = {
+        "query_id": pa.string(),
+        "step": pa.int64(),
+        "nonce": pa.int64(),
+        "segments": pa.list_(segment),
+        "ranks": pa.list_(pa.int64()),  # null: cannot be compared
+        "labeler": pa.string(),
+        "swapped": pa.bool_(),
+        "repeat": pa.bool_(),
+        "seconds": pa.float64(),
+        "answered_at": pa.float64(),
+        "withdrawn_at": pa.float64(),
+    }
+    return pa.schema(fields, metadata={FORM: VERSION})
+
+
+def _answer_row(query: Query, record: Record) -> dict[str, Any]:
+    return {
+        "query_id": query.id,
+        "step": query.step,
+        "nonce": query.nonce,
+        "segments": [
+            {"env_id": segment.env_id, "arrays": [_as_bytes(name, array) for name, array in segment.arrays().items()]}
+            for segment in query.segments
+        ],
+        "ranks": record.answer.ranks,
+        "labeler": record.labeler,
+        "swapped": record.swapped,
+        "repeat": record.repeat,
+        "seconds": record.seconds,
+        "answered_at": record.answered_at,
+        "withdrawn_at": record.withdrawn_at,
+    }
+
+
+def _as_bytes(name: str, array: np.ndarray) -> dict[str, Any]:
+    return {"name": name, "dtype": array.dtype.str, "shape": array.shape, "data": array.tobytes()}
+
+
+def _read(path: Path) -> Iterator[list[tuple[Query, Record]]]:
+    """The answers of a file, a few at a time, each checked."""
+    pa, before = _pyarrow(), 0
+    with _explained(path), pa.parquet.ParquetFile(path) as file:
+        if (file.schema_arrow.metadata or {}).get(FORM) != VERSION:
+            raise ValueError("it is not of the form that `prefrl answers DIR --export` writes")
+        for batch in file.iter_batches(batch_size=AT_ONCE):
+            checked = []
+            for number, row in enumerate(batch.to_pylist(), 1):
+                try:
+                    checked.append(_checked(row))
+                except (ValueError, TypeError, KeyError, AttributeError) as error:
+                    raise ValueError(f"row {before + number} is damaged: {error}") from error
+            before += len(checked)
+            yield checked
+
+
+def _checked(row: dict[str, Any]) -> tuple[Query, Record]:
+    query = Query(tuple(map(_to_segment, row["segments"])), row["step"], row["nonce"])
+    if query.id != row["query_id"]:
+        raise ValueError(f"its segments are not those of query {row['query_id']}")
+    ranks = None if row["ranks"] is None else tuple(row["ranks"])
+    if ranks is not None and (len(ranks) != len(query.segments) or min(ranks) < 0):
+        raise ValueError(f"{list(ranks)} are no ranks of {len(query.segments)} segments")
+    if not row["labeler"]:
+        raise ValueError("it has no labeler")
+    kept = ("query_id", "step", "labeler", "swapped", "repeat", "seconds", "answered_at", "withdrawn_at")
+    needed = ("swapped", "repeat", "answered_at")
+    if empty := [name for name in needed if row[name] is None]:
+        raise ValueError(f"it has no {empty[0]}")
+    return query, Record(answer=Answer(ranks), **{name: row[name] for name in kept})
+
+
+def _to_segment(found: dict[str, Any]) -> Segment:
+    arrays = {
+        each["name"]: np.frombuffer(each["data"], np.dtype(each["dtype"])).reshape(each["shape"])
+        for each in found["arrays"]
+    }
+    return Segment.from_arrays(found["env_id"], arrays)
+
+
+def _preferences_schema(pa: ModuleType, example: Segment) -> Any:
+    segment = pa.struct({name: _nested_type(pa, array) for name, array in _named(example).items()})
+    fields = {"env_id": pa.string(), "labeler": pa.string(), "query_id": pa.string()}
+    return pa.schema(fields | {"chosen": segment, "rejected": segment})
+
+
+def _nested_type(pa: ModuleType, array: np.ndarray) -> Any:
+    kind = pa.from_numpy_dtype(array.dtype)
+    for _ in array.shape:
+        kind = pa.list_(kind)
+    return kind
+
+
+def _structs(pa: ModuleType, segments: Sequence[Segment]) -> Any:
+    """[N] segments as one Arrow column."""
+    named = [_named(segment) for segment in segments]
+    return pa.StructArray.from_arrays([_nested(pa, [each[name] for each in named]) for name in named[0]], [*named[0]])
+
+
+def _nested(pa: ModuleType, arrays: Sequence[np.ndarray]) -> Any:
+    """[N] arrays [T, ...] as one Arrow column of nested lists, with no Python object a number."""
+    if len(shapes := {array.shape[1:] for array in arrays}) > 1:
+        raise ValueError(f"steps of one environment have one shape, this store has {sorted(shapes)}")
+    column = pa.array(np.concatenate([array.reshape(-1) for array in arrays]))
+    for size in reversed(arrays[0].shape[1:]):
+        column = pa.ListArray.from_arrays(np.arange(0, len(column) + 1, size, dtype=np.int32), column)
+    return pa.ListArray.from_arrays(np.cumsum([0, *map(len, arrays)], dtype=np.int32), column)
+
+
+def _named(segment: Segment) -> dict[str, np.ndarray]:
+    """observations (or observations.<key>) and actions: what a reward model may see."""
+    arrays = segment.arrays()
+    shown = {name: array for name, array in arrays.items() if name == "actions" or name.split(".")[0] == "obs"}
+    return {name.replace("obs", "observations", 1): array for name, array in shown.items()}
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ValueError(f"no file {path}") from error
+    except (ValueError, OSError) as error:  # pyarrow's own are of these kinds
+        raise ValueError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+
+
+def _pyarrow() -> ModuleType:
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise ValueError("Parquet needs pyarrow, which is not installed; pip install 'prefrl[parquet]'") from error
+    return pyarrow

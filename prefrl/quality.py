@@ -1,0 +1,117 @@
+"""How good labels are: what labelers answered, how fast, how evenly, and whether they agree."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from prefrl.metrics import cohens_kappa, krippendorff_alpha, wilson_interval
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Record
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many of so many."""
+
+    count: int
+    of: int
+
+    @property
+    def value(self) -> float | None:
+        return self.count / self.of if self.of else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % confidence."""
+        return wilson_interval(self.count, self.of) if self.of else None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of the answers of one labeler, or of all.
+
+    Attributes:
+        answers: that stand; repeats are counted beside them.
+        left: answers of pairs that preferred what was on the left of the screen, of those that preferred one.
+        ties: answers that both are as good.
+        skipped: answers that the segments cannot be compared.
+        seconds: median and 90th percentile of the time per answer, where known.
+        consistent: repeats that were answered as the first time.
+        withdrawn: answers taken back.
+    """
+
+    answers: int
+    left: Share
+    ties: int
+    skipped: int
+    seconds: tuple[float, float] | None
+    consistent: Share
+    withdrawn: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Between labelers, about the queries that at least two of them compared; who skips one did not compare it.
+
+    Attributes:
+        labelers: who compared any of these.
+        queries: how many there are.
+        kappa: Cohen's, where these labelers are two.
+        alpha: Krippendorff's, nominal. Both are None where there is nothing to compare.
+    """
+
+    labelers: int
+    queries: int
+    kappa: float | None
+    alpha: float | None
+
+
+def by_labeler(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each labeler, who answered most first."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.labeler].append(record)
+    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
+def quality(records: Sequence[Record]) -> Quality:
+    """The numbers of some records, of one labeler or of several."""
+    standing = [record for record in records if record.withdrawn_at is None]
+    first = [record for record in standing if not record.repeat]
+    given = {(record.query_id, record.labeler): record.answer for record in first}
+    repeats = [r for r in standing if r.repeat and (r.query_id, r.labeler) in given]
+    sides = [on_screen(record) for record in first]
+    seconds = [record.seconds for record in first if record.seconds is not None]
+    return Quality(
+        answers=len(first),
+        left=Share(sides.count(LEFT), sides.count(LEFT) + sides.count(RIGHT)),
+        ties=sides.count(TIE),
+        skipped=sides.count(INCOMPARABLE),
+        seconds=(float(np.median(seconds)), float(np.quantile(seconds, 0.9))) if seconds else None,
+        consistent=Share(sum(r.answer == given[r.query_id, r.labeler] for r in repeats), len(repeats)),
+        withdrawn=len(records) - len(standing),
+    )
+
+
+def on_screen(record: Record) -> Answer:
+    """The answer by the sides that the labeler saw."""
+    ranks = record.answer.ranks
+    return Answer(ranks[::-1]) if record.swapped and ranks is not None else record.answer
+
+
+def agreement(records: Sequence[Record]) -> Agreement:
+    """How far labelers agree; repeats and withdrawn answers do not count."""
+    compared: dict[str, dict[str, Answer]] = defaultdict(dict)
+    for record in records:
+        if record.withdrawn_at is None and not record.repeat and record.answer.comparable:
+            compared[record.query_id][record.labeler] = record.answer
+    shared = [answers for answers in compared.values() if len(answers) > 1]
+    labelers = sorted({labeler for answers in shared for labeler in answers})
+    kappa = None
+    if len(labelers) == 2:
+        one, other = ([answers[labeler] for answers in shared] for labeler in labelers)
+        kappa = cohens_kappa(one, other)
+    return Agreement(len(labelers), len(shared), kappa, krippendorff_alpha([list(a.values()) for a in shared]))

@@ -1,0 +1,103 @@
+"""`prefrl answers`: what a person reads of a store."""
+
+import pytest
+
+from prefrl.cli import main
+from prefrl.labelers.base import work
+from prefrl.queries import LEFT, RIGHT, TIE
+from prefrl.runs import RunFolder
+from prefrl.store import PreferenceStore
+from prefrl.testing import random_queries
+
+
+@pytest.fixture
+def run(tmp_path, rng, oracle):
+    """A folder with ten queries answered by the oracle, six of them by ann, too."""
+    with PreferenceStore(RunFolder(tmp_path).store) as store:
+        queries = random_queries(10, rng)
+        store.ask(queries)
+        work(store, oracle)
+        for number, query in enumerate(queries[:6]):
+            answer = TIE if number == 5 else oracle.label(query)
+            store.answer(query.id, "ann", answer, seconds=2.0 + number, swapped=answer == RIGHT)
+        store.answer(queries[0].id, "ann", LEFT, repeat=True)
+        store.answer(queries[1].id, "ann", oracle.label(queries[1]), repeat=True)
+    return tmp_path
+
+
+def read(capsys, *arguments):
+    assert main(["answers", *map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys, *arguments):
+    assert main(["answers", *map(str, arguments)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said
+    return said
+
+
+def test_a_row_a_labeler(run, capsys):
+    lines = read(capsys, run).splitlines()
+    assert lines[0] == "10 queries: 10 compared, 0 skipped, 0 open, 0 in hand, 0 outdated"
+    assert "6 of them compared by several of 2 labelers: Cohen's kappa 0." in lines[1]
+    assert "Krippendorff's alpha 0." in lines[1]
+    rows = {line.split()[0]: line for line in lines[3:] if line}
+    assert rows["ann"].split()[1:3] == ["6", "1.00"]
+    assert "(0.57-1.00)" in rows["ann"]
+    assert " 4.5 " in rows["ann"]
+    assert " 2 " in rows["ann"]
+    assert rows["oracle"].split()[1] == "10"
+    assert " - " in rows["oracle"]
+    assert rows["all"].split()[1] == "16"
+    assert max(map(len, lines)) < 120
+
+
+def test_a_file_or_a_url_is_as_good(run, capsys):
+    said = read(capsys, run)
+    assert read(capsys, RunFolder(run).store) == said
+    assert read(capsys, f"sqlite:///{RunFolder(run).store}") == said
+
+
+def test_a_name_is_shown_as_it_is(run, capsys):
+    with PreferenceStore.existing(RunFolder(run).store) as store:
+        store.answer(store.answered()[7].query.id, "[red]bob", TIE)
+    assert "[red]bob" in read(capsys, run)
+
+
+def test_nothing_answered_yet(tmp_path, rng, capsys):
+    with PreferenceStore(RunFolder(tmp_path).store) as store:
+        store.ask(random_queries(3, rng))
+    assert read(capsys, tmp_path) == "3 queries: 0 compared, 0 skipped, 3 open, 0 in hand, 0 outdated\n"
+
+
+def test_a_withdrawn_answer_no_longer_counts(run, capsys):
+    with PreferenceStore.existing(RunFolder(run).store) as store:
+        query_id = store.answered()[0].query.id
+    assert "withdrawn: ann's answer" in read(capsys, run, "--withdraw", query_id, "--labeler", "ann")
+    with PreferenceStore.existing(RunFolder(run).store) as store:
+        assert [c.labeler for c in store.answered() if c.query.id == query_id] == ["oracle"]
+    assert "ann has no answer" in refused(capsys, run, "--withdraw", query_id, "--labeler", "ann")
+
+
+def test_bad_input_is_one_clear_line(run, capsys, tmp_path):
+    assert "go together" in refused(capsys, run, "--withdraw", "123")
+    assert "bob has no answer to query 123" in refused(capsys, run, "--withdraw", "123", "--labeler", "bob")
+    assert "no store at nowhere" in refused(capsys, "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "no store at" in refused(capsys, tmp_path / "empty")
+
+
+def test_answers_go_to_another_store_and_come_back(run, capsys, tmp_path):
+    file, other = tmp_path / "answers.parquet", tmp_path / "other.sqlite3"
+    file.write_bytes(b"")
+    assert f"cannot read {file}" in refused(capsys, other, "--import", file)
+    assert not other.exists()
+    assert read(capsys, run, "--export", file) == f"18 answers in {file}\n"
+    assert read(capsys, other, "--import", file) == f"18 answers that were not there yet, from {file}\n"
+    assert read(capsys, other, "--import", file) == f"0 answers that were not there yet, from {file}\n"
+    assert read(capsys, other) == read(capsys, run)
+    preferences = tmp_path / "preferences.parquet"
+    assert read(capsys, run, "--export-preferences", preferences) == f"15 preferences in {preferences}\n"
+    assert f"cannot read {preferences}: it is not of the form" in refused(capsys, run, "--import", preferences)
+    assert "ends in .parquet" in refused(capsys, run, "--export", tmp_path / "answers.csv")
