@@ -62,6 +62,7 @@ def label_in_window(
 
     with window(f"{name}: {labeler} labels", f"`prefrl serve {subject.folder}` shows the same in a browser"):
         drawer = Drawer(subject.env_id, subject.horizon, subject.on_end, wake)
+        store.release(labeler)  # what a window of theirs held when it was killed; they need not wait for the lease
         session = LabelingSession(store, labeler, rng, repeat=repeat)
         desk = DeskThread(session, store, subject.folder / "status.json", wake)
         try:
