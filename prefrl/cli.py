@@ -228,10 +228,17 @@ def label(
     subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
     with PreferenceStore.existing(store or folder.store) as preferences:
         answers = label_in_window(
-            preferences, subject, name or getpass.getuser(), np.random.default_rng(), question=question, repeat=repeat
+            preferences, subject, name or _login_name(), np.random.default_rng(), question=question, repeat=repeat
         )
     print(f"{answers} answers, all saved")
     return 0
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:  # a container's user may have no name
+        raise ValueError("nothing here says who you are; give --name") from error
 
 
 def report(run: Folder, /) -> int:

@@ -21,7 +21,10 @@ class Clip:
         return len(self._frames)
 
     def frame(self, index: int, size: tuple[int, int]) -> pygame.Surface:
-        """Frame `index`, or the last one beyond it, in pixels of `size`; scaled once where memory allows."""
+        """Frame `index`, or the last one beyond it, in pixels of `size`; scaled once where memory allows.
+
+        The first one always is, so that one who asks for it ahead of time has it at once later.
+        """
         index = min(index, len(self._frames) - 1)
         if size != self._scaled_size:
             self._scaled, self._scaled_size = {}, size
@@ -31,6 +34,6 @@ class Clip:
         if size == self._size:
             return surface
         scaled = pygame.transform.smoothscale(surface.convert(), size)  # twice as fast with 32 bits as with 24
-        if len(self._frames) * size[0] * size[1] * 4 <= CACHED_BYTES:
+        if index == 0 or len(self._frames) * size[0] * size[1] * 4 <= CACHED_BYTES:
             self._scaled[index] = scaled
         return scaled

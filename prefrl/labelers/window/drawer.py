@@ -43,9 +43,11 @@ class Drawer:
 
     def want(self, segments: Sequence[Segment], height: int) -> None:
         """Says which clips are needed, the most urgent first, and how high they are shown; others are forgotten."""
+        wanted = {segment.id for segment in segments}
+        if (self._wanted, self._height) == (list(segments), height):
+            return
         with self._changed:
             self._wanted, self._height = list(segments), height
-            wanted = {segment.id for segment in segments}
             self._clips = {name: clip for name, clip in self._clips.items() if name in wanted}
             self._changed.notify()
 

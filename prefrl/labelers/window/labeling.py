@@ -74,6 +74,8 @@ def label_in_window(
                 labeler=labeler,
                 on_show=on_show,
             ).run()
+        except KeyboardInterrupt:
+            pass  # Ctrl-C in the terminal is a way to leave, too
         finally:
             drawer.close()
             desk.close()

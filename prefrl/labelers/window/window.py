@@ -80,6 +80,8 @@ class Window:
                 self._paint(now)
             if new:
                 self._tell()
+            else:
+                self._prepare()
             self._handle(pygame.event.wait(math.ceil(1000 * self._pause(now))))
             for event in pygame.event.get():
                 self._handle(event)
@@ -111,6 +113,12 @@ class Window:
         assert clips is not None
         self._playback.start(max(len(clip) for clip in clips))
         return True
+
+    def _prepare(self) -> None:
+        """Has the next pair's first frames at hand, scaled."""
+        for pair in self._desk.desk.ahead[:1]:
+            for clip, box in zip(self._clips(pair) or (), self._layout.clips, strict=False):
+                clip.frame(0, (box.width, box.height))
 
     def _answer_is_due(self, now: float) -> bool:
         """Whether the next pair is but milliseconds away: painting the old one again would hold it up."""
