@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -79,6 +81,7 @@ class PreferenceStore:
         self._reading = open_database(location, clock(), make=make)
         # A write takes its lock at once: what it has read cannot have changed when it writes.
         self._writing = self._reading.execution_options(write=True)
+        self._turn = threading.Lock()
 
     @property
     def question(self) -> str:
@@ -89,7 +92,7 @@ class PreferenceStore:
 
     def set_question(self, text: str) -> None:
         """Changes what a person is asked, from the next pair on."""
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             put = insert(connection, meta).values(key="question", value=text)
             connection.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": text}))
 
@@ -102,7 +105,7 @@ class PreferenceStore:
             answers_wanted: of each query; 2 asks two labelers, to see whether they agree.
         """
         if new := list(asked):
-            with self._writing.begin() as connection:
+            with self._write() as connection:
                 self._ask(connection, new, answers_wanted)
 
     def query(self, query_id: str) -> Query:
@@ -132,19 +135,19 @@ class PreferenceStore:
         than `lease_s` seconds is open again, so that a closed browser tab loses nothing.
         """
         now = self._clock()
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             claimed = connection.execute(statements.claim_oldest(connection, labeler, now, now + lease_s)).scalar()
             return None if claimed is None else self._read_one(connection, claimed)
 
     def extend(self, labeler: str, lease_s: float = 120.0) -> set[str]:
         """Renews every claim that `labeler` still has; returns the ids of their queries."""
         now = self._clock()
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             return set(connection.execute(statements.renew_claims(labeler, now, now + lease_s)).scalars())
 
     def release(self, labeler: str, query_ids: Collection[str] | None = None) -> None:
         """Gives back what `labeler` has claimed and not answered: all of it, or only these queries."""
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             connection.execute(statements.release_claims(labeler, query_ids))
 
     def answer(
@@ -172,7 +175,7 @@ class PreferenceStore:
             ValueError: no such query, not one rank a segment, or the labeler answered otherwise before.
         """
         ranks = _to_ranks(answer)
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             self._check_shape(connection, query_id, answer)
             before = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
             if before is not None:
@@ -196,7 +199,7 @@ class PreferenceStore:
             ValueError: the labeler has no answer there that counts.
         """
         now = self._clock()
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             found = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
             if found is None:
                 what = "repeated answer" if repeat else "answer"
@@ -209,7 +212,7 @@ class PreferenceStore:
 
     def expire(self, before_step: int) -> int:
         """Closes open queries asked before a step that nobody answered and nobody holds; returns how many."""
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             return connection.execute(statements.expire(before_step, self._clock())).rowcount
 
     def take_over(self, given: Sequence[tuple[Query, Record]]) -> int:
@@ -224,7 +227,7 @@ class PreferenceStore:
             ValueError: not one rank a segment, or a labeler answered a query otherwise here, and that stands.
         """
         added = 0
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             if given:
                 self._ask(connection, [query for query, _ in given])
                 self._insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
@@ -289,6 +292,12 @@ class PreferenceStore:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """Threads queue here: SQLite, where locked, is asked again after ever longer sleeps, up to 0.1 s."""
+        with self._turn, self._writing.begin() as connection:
+            yield connection
 
     def _ask(self, connection: Connection, new: list[Query], answers_wanted: Callable[[Query], int] | int = 1) -> None:
         distinct = {segment.id: segment for query in new for segment in query.segments}
