@@ -230,7 +230,7 @@ def label(
         answers = label_in_window(
             preferences, subject, name or _login_name(), np.random.default_rng(), question=question, repeat=repeat
         )
-    print(f"{answers} answers, all saved")
+    print(f"answers saved: {answers}")
     return 0
 
 

@@ -81,7 +81,7 @@ def test_keys_and_clicks_label_pairs_and_leaving_gives_back_the_rest(run, x_disp
     finally:
         process.kill()
     assert process.stdout is not None
-    assert process.stdout.read().strip() == f"{len(valid(run))} answers, all saved"
+    assert process.stdout.read().strip() == f"answers saved: {len(valid(run))}"
     assert process.returncode == 0
     # A slow machine may have got a key twice.
     assert [choice for choice, _ in groupby(map(on_screen, valid(run)))] == ["left", "right"]

@@ -108,6 +108,7 @@ class Window:
             self._previous = self._shown
         self._shown, self._pairs = current, self._pairs + 1
         if current is None:
+            self._acted_at = None  # what comes next comes by itself
             return False
         clips = self._clips(current)
         assert clips is not None
@@ -144,7 +145,7 @@ class Window:
             progress=self._playback.progress if frames else 0.0,
             lit=Action(self._glow.what) if lit else None,
             light=lit,
-            breath=round(0.5 - 0.5 * math.cos(2 * math.pi * now / BREATH_S), 2),
+            breath=_breath(now) if screen is Screen.WAITING else 1.0,
         )
         self._painter.paint(pygame.display.get_surface(), self._layout, self._view(screen, now), moment, frames)
 
@@ -181,7 +182,7 @@ class Window:
             pause = IDLE_S
         if self._answer_is_due(now):
             return STORING_S  # whoever stores it wakes the window sooner
-        moving = self._glow.strength(now) or self._screen() in (Screen.WAITING, Screen.COMPLETE)
+        moving = self._glow.strength(now) or self._screen() is Screen.WAITING
         return min(pause, SMOOTH_S) if moving else pause
 
     def _handle(self, event: pygame.event.Event) -> None:
@@ -267,3 +268,8 @@ class Window:
     @property
     def _clip_height(self) -> int:
         return self._layout.clips[0].height
+
+
+def _breath(now: float) -> float:
+    """From 0 to 1 and back, slowly."""
+    return round(0.5 - 0.5 * math.cos(2 * math.pi * now / BREATH_S), 2)
