@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import getpass
 import io
 import json
 import os
@@ -199,6 +200,48 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
     return 0
 
 
+def label(
+    run: Folder,
+    /,
+    name: str | None = None,
+    question: str | None = None,
+    repeat: float = 0.05,
+    store: str | None = None,
+) -> int:
+    """Opens a window in which a person says which clip is better.
+
+    Args:
+        run: the run's folder; it may be training meanwhile.
+        name: of who answers; the login name where not given.
+        question: what to ask in this window, instead of the run's own question.
+        repeat: share of the pairs that come a second time, sides swapped: how sure are you?
+        store: a database's URL, where the run does not keep its preferences in its folder.
+    """
+    import numpy as np
+
+    from prefrl.labelers.window.labeling import Subject, label_in_window
+    from prefrl.store import PreferenceStore
+
+    if not 0 <= repeat <= 1:
+        raise ValueError(f"repeat is a share of the pairs, from 0 to 1, got {repeat}")
+    folder = RunFolder(run)
+    config = folder.config()
+    subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
+    with PreferenceStore.existing(store or folder.store) as preferences:
+        answers = label_in_window(
+            preferences, subject, name or _login_name(), np.random.default_rng(), question=question, repeat=repeat
+        )
+    print(f"answers saved: {answers}")
+    return 0
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:  # a container's user may have no name
+        raise ValueError("nothing here says who you are; give --name") from error
+
+
 def report(run: Folder, /) -> int:
     """Draws the report of a run again."""
     from prefrl.report import write_report
@@ -322,6 +365,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "resume": resume,
     "evaluate": evaluate,
     "play": play,
+    "label": label,
     "report": report,
     "envs": envs,
     "fit": fit,

@@ -71,3 +71,20 @@ def postgresql_database(postgresql):
         connection.execute(f"CREATE DATABASE {name}")
         yield postgresql.replace("/postgres?", f"/{name}?")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def x_display():
+    """The name of an X display of our own, 1280x720 pixels in memory, for a window and xdotool."""
+    if not (shutil.which("Xvfb") and shutil.which("xdotool")):
+        missing("xvfb", "Xvfb and xdotool are not both on PATH; apt-get install xvfb xdotool")
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x720x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as numbers:
+            yield f":{numbers.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()

@@ -74,6 +74,20 @@ def test_play_without_a_display_says_what_to_do(run, capsys, monkeypatch):
     assert "write a video with --video" in refused(capsys, "play", str(run))
 
 
+def test_label_without_a_display_names_the_page(run, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    said = refused(capsys, "label", str(run))
+    assert f"there is no display to open a window on; `prefrl serve {run}`" in said
+
+
+def test_label_needs_a_store_and_a_share_of_repeats(run, tmp_path, capsys):
+    assert "from 0 to 1, got 5.0" in refused(capsys, "label", str(run), "--repeat", "5")
+    (tmp_path / "config.json").write_text((run / "config.json").read_text())
+    assert "no store at" in refused(capsys, "label", str(tmp_path))
+
+
 def test_resume_extends_a_finished_run(run, capsys):
     assert "give more --steps or --labels" in refused(capsys, "resume", str(run))
     assert "a run only grows" in refused(capsys, "resume", str(run), "--steps", "100")
@@ -148,6 +162,7 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["trian"], "Did you mean 'train'"),
         (["resume", "nowhere"], "no run at nowhere"),
         (["evaluate", "nowhere"], "no run at nowhere"),
+        (["label", "nowhere"], "no run at nowhere"),
         (["fit", "nowhere", "--env", "Hopper", "--out", "x"], "no store at nowhere"),
     ],
 )

@@ -43,6 +43,19 @@ def test_a_state_is_enough_to_draw_the_observation_it_was_taken_at():
     np.testing.assert_array_equal(frames[0], env.render())
 
 
+def test_what_is_round_stays_round():
+    """A pendulum points up, then to the side; in a wide picture it is as long as it was."""
+    up, aside = np.array([0.0, 0.0, 0.0]), np.array([np.pi / 2, 0.0, 0.0])
+    with Renderer("prefrl/Pendulum-v0", 160, 100) as renderer:
+        frames = renderer.draw(np.stack([up, aside]).astype(np.float32))
+    heights, widths = (np.ptp(np.argwhere(_reddish(frame)), axis=0) for frame in frames)
+    assert abs(heights[0] - widths[1]) <= 2
+
+
+def _reddish(frame):
+    return (frame[..., 0] > 150) & (frame[..., 1] < 120)
+
+
 @pytest.mark.filterwarnings("ignore:.*not in the possible render_modes")
 def test_what_cannot_be_drawn_is_said():
     gym.register("NoPicture-v0", entry_point=_NoPicture)

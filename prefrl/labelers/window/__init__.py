@@ -1,0 +1,8 @@
+"""The labelling window: two clips side by side, and a key says which is better."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # no OpenGL for flat pictures; a trainer needs the processor

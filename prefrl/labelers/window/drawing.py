@@ -1,0 +1,77 @@
+"""The process that draws: render states in, frames out. MuJoCo's OpenGL stays here, apart from the window's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Literal
+
+import numpy as np
+
+from prefrl.clips import Draw, renderer
+from prefrl.labelers.window.sizes import frame_height, frame_size
+
+NICENESS = 5  # a trainer on the same machine goes first
+FIRST_GUESS = 40e-9  # seconds a pixel, of a processor that draws by itself; the first clip comes soon
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to draw.
+
+    Attributes:
+        states: [T, S] render states.
+        shown_height: of the clip in the window, in pixels.
+    """
+
+    states: np.ndarray
+    shown_height: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Says what follows: `frames` messages of raw RGB, or none and why."""
+
+    frames: int = 0
+    size: tuple[int, int] = (0, 0)
+    error: str = ""
+
+
+def serve(connection: Connection, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]) -> None:
+    """Draws jobs until the other end is closed: the window left, or was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window, which then closes the connection
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    if sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    pace, height, draw = FIRST_GUESS, 0, None
+    with ExitStack() as stack:
+        try:
+            while True:
+                job: Job = connection.recv()
+                new_height = frame_height(job.shown_height, len(job.states), pace, height or None)
+                try:
+                    if draw is None or new_height != height:
+                        stack.close()
+                        width, height = frame_size(new_height)
+                        draw = stack.enter_context(renderer(env_id, width, height, horizon, on_end))
+                        draw(job.states[:1])  # the first picture sets things up; it says nothing of the pace
+                    pace = _send_clip(connection, draw, job.states, (width, height))
+                except ValueError as error:
+                    connection.send(Drawn(error=str(error)))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            pass
+
+
+def _send_clip(connection: Connection, draw: Draw, states: np.ndarray, size: tuple[int, int]) -> float:
+    """Frames go out as they are drawn; returns seconds a pixel."""
+    began = time.perf_counter()
+    connection.send(Drawn(len(states), size))
+    for state in states:
+        connection.send_bytes(draw(state[None]).tobytes())
+    return (time.perf_counter() - began) / (len(states) * size[0] * size[1])

@@ -1,0 +1,82 @@
+"""From a run's store to a person's answers: everything that a labelling window needs, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pygame
+
+from prefrl.clips import shown_fps
+from prefrl.labelers.session import LabelingSession
+from prefrl.labelers.window.desk import DeskThread
+from prefrl.labelers.window.drawer import Drawer
+from prefrl.labelers.window.opening import window
+from prefrl.labelers.window.window import OnShow, Window
+from prefrl.store import PreferenceStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is labelled: a run's environment, and where its trainer says how far it is.
+
+    Attributes:
+        env_id, horizon, on_end: the environment, as the run made it.
+        folder: of the run.
+    """
+
+    env_id: str
+    horizon: int | None
+    on_end: Literal["absorb", "reset"]
+    folder: Path
+
+
+def label_in_window(
+    store: PreferenceStore,
+    subject: Subject,
+    labeler: str,
+    rng: np.random.Generator,
+    *,
+    question: str | None = None,
+    repeat: float = 0.05,
+    on_show: OnShow | None = None,
+) -> int:
+    """Opens a window, and returns how many answers were given in it once the person leaves.
+
+    Args:
+        question: asked instead of the store's, in this window only.
+        repeat: share of pairs that are shown a second time.
+        on_show: see `Window`.
+
+    Raises:
+        ValueError: there is no display, or nothing draws this environment.
+    """
+    name = subject.env_id.removeprefix("prefrl/").removesuffix("-v0")
+    changed = pygame.event.custom_type()
+
+    def wake() -> None:
+        if pygame.display.get_init():
+            pygame.event.post(pygame.event.Event(changed))
+
+    with window(f"{name}: {labeler} labels", f"`prefrl serve {subject.folder}` shows the same in a browser"):
+        drawer = Drawer(subject.env_id, subject.horizon, subject.on_end, wake)
+        store.release(labeler)  # what a window of theirs held when it was killed; they need not wait for the lease
+        session = LabelingSession(store, labeler, rng, repeat=repeat)
+        desk = DeskThread(session, store, subject.folder / "status.json", wake)
+        try:
+            Window(
+                desk,
+                drawer,
+                question=question or store.question,
+                fps=shown_fps(subject.env_id),
+                labeler=labeler,
+                on_show=on_show,
+            ).run()
+        except KeyboardInterrupt:
+            pass  # Ctrl-C in the terminal is a way to leave, too
+        finally:
+            drawer.close()
+            desk.close()
+        return session.answers

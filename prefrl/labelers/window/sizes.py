@@ -1,0 +1,32 @@
+"""How large clips are drawn: as large as they are shown, as far as memory and patience go."""
+
+from __future__ import annotations
+
+import math
+
+from prefrl.labelers.window.layout import ASPECT
+
+CLIP_BYTES = 80e6  # of one clip's frames; a window holds eight clips at most
+CLIP_SECONDS = 0.7  # to draw one clip in: a person answers every few seconds, and a pair is two of them
+LEAST_HEIGHT = 320  # pixels; below it a foot is hard to see
+
+
+def frame_height(shown: int, frames: int, seconds_per_pixel: float, before: int | None = None) -> int:
+    """Height in pixels to draw a clip at.
+
+    Args:
+        shown: height at which the window shows it.
+        frames: of the clip.
+        seconds_per_pixel: that drawing took lately.
+        before: height at which the last clip was drawn; a little too much or too little is no reason to leave it.
+    """
+    affordable = min(CLIP_BYTES / 3, CLIP_SECONDS / seconds_per_pixel) / frames
+    height = min(shown, max(LEAST_HEIGHT, int(math.sqrt(affordable / ASPECT))))
+    if before is not None and before <= shown and 0.8 * before <= height <= 1.25 * before:
+        return before
+    return height
+
+
+def frame_size(height: int) -> tuple[int, int]:
+    """Width and height of a frame."""
+    return round(height * ASPECT), height

@@ -1,0 +1,319 @@
+"""The window's event loop, on a real store, without a display: SDL paints into memory."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from prefrl.labelers.session import LabelingSession
+from prefrl.labelers.window import theme
+from prefrl.labelers.window.actions import Action
+from prefrl.labelers.window.clip import Clip
+from prefrl.labelers.window.desk import DeskThread
+from prefrl.labelers.window.drawer import Drawer
+from prefrl.labelers.window.labeling import Subject, label_in_window
+from prefrl.labelers.window.layout import arrange
+from prefrl.labelers.window.opening import window
+from prefrl.labelers.window.window import Window
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Query
+from prefrl.segments import Segment
+from prefrl.store import PreferenceStore
+from prefrl.testing import random_queries
+
+LABELER = "ida"
+COLOURS = [(250, 10, 10), (10, 10, 250)]
+
+
+class FlatDrawer:
+    """Clips of one colour, at once; the left one red, the right one blue."""
+
+    def __init__(self):
+        self.wanted = []
+
+    def want(self, segments, height):
+        self.wanted = [segment.id for segment in segments]
+
+    def clip(self, segment):
+        colour = COLOURS[self.wanted.index(segment.id) % 2]
+        return Clip([bytes(colour) * 20] * len(segment), (5, 4))
+
+
+@pytest.fixture
+def pygame(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    import pygame
+
+    return pygame
+
+
+@pytest.fixture
+def store(tmp_path, rng):
+    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
+        store.ask(random_queries(6, rng))
+        yield store
+
+
+def layout_of(pygame):
+    return arrange(*pygame.display.get_window_size())
+
+
+class Person:
+    """Does one thing whenever a pair is on the screen: a key, a click, a function, or several of these."""
+
+    def __init__(self, pygame, *does):
+        self.pygame, self.does, self.seen, self.seconds = pygame, list(does), [], []
+
+    def __call__(self, showing, seconds):
+        self.seen.append(showing)
+        self.seconds.append(seconds)
+        does = self.does.pop(0) if self.does else "q"
+        for thing in does if isinstance(does, list) else [does]:
+            self.do(thing)
+
+    def do(self, thing):
+        if callable(thing):
+            thing()
+        elif isinstance(thing, Action):
+            self.click(layout_of(self.pygame).buttons[thing].center)
+        else:
+            key = self.pygame.key.key_code(thing)
+            self.pygame.event.post(self.pygame.event.Event(self.pygame.KEYDOWN, key=key, mod=0))
+
+    def click(self, point):
+        for kind in (self.pygame.MOUSEMOTION, self.pygame.MOUSEBUTTONDOWN, self.pygame.MOUSEBUTTONUP):
+            self.pygame.event.post(self.pygame.event.Event(kind, pos=point, button=1))
+
+
+def leave_soon(pygame):
+    """Where there is no pair after this one to press a key at."""
+    pygame.time.set_timer(pygame.event.Event(pygame.QUIT), 200, loops=1)
+
+
+def sit_down(pygame, store, tmp_path, person, drawer=None):
+    """Opens a window on the store, lets the person work until they leave, and returns the session."""
+
+    def wake():
+        pygame.event.post(pygame.event.Event(pygame.USEREVENT))
+
+    session = LabelingSession(store, LABELER, np.random.default_rng(0), repeat=0.0)
+    desk = DeskThread(session, store, tmp_path / "status.json", wake)
+    with window("test", "nothing"):
+        try:
+            shown = Window(desk, drawer or FlatDrawer(), question="?", fps=40, labeler=LABELER, on_show=person)
+            shown.run()
+        finally:
+            desk.close()
+    return session
+
+
+def answered(store):
+    return [(record.query_id, record.answer) for record in store.records() if record.withdrawn_at is None]
+
+
+def in_order(showing, left, right):
+    """What the store holds for an answer on the screen."""
+    return right if showing.swapped else left
+
+
+def test_the_keys_answer_what_is_on_the_screen(pygame, store, tmp_path):
+    person = Person(pygame, "left", "2", "down", "0")
+    sit_down(pygame, store, tmp_path, person)
+    first, second, third, fourth, _ = person.seen
+    assert answered(store) == [
+        (first.query.id, in_order(first, LEFT, RIGHT)),
+        (second.query.id, in_order(second, RIGHT, LEFT)),
+        (third.query.id, TIE),
+        (fourth.query.id, INCOMPARABLE),
+    ]
+    assert person.seconds[0] is None
+    assert all(0 < seconds < 5 for seconds in person.seconds[1:])
+
+
+def test_the_buttons_and_the_clips_do_the_same(pygame, store, tmp_path):
+    person = Person(pygame, Action.TIE, Action.SKIP, lambda: person.click(layout_of(pygame).clips[1].center))
+    sit_down(pygame, store, tmp_path, person)
+    third = person.seen[2]
+    assert [answer for _, answer in answered(store)] == [TIE, INCOMPARABLE, in_order(third, RIGHT, LEFT)]
+
+
+def test_a_click_that_ends_elsewhere_does_nothing(pygame, store, tmp_path):
+    def drag():
+        layout = layout_of(pygame)
+        for kind, action in ((pygame.MOUSEBUTTONDOWN, Action.LEFT), (pygame.MOUSEBUTTONUP, Action.RIGHT)):
+            pygame.event.post(pygame.event.Event(kind, pos=layout.buttons[action].center, button=1))
+
+    sit_down(pygame, store, tmp_path, Person(pygame, [drag, "q"]))
+    assert answered(store) == []
+
+
+def test_every_answer_is_in_the_store_when_the_next_pair_shows(pygame, store, tmp_path):
+    counts = []
+
+    def count():
+        counts.append(len(answered(store)))
+
+    sit_down(pygame, store, tmp_path, Person(pygame, [count, "1"], [count, "1"], [count, "q"]))
+    assert counts == [0, 1, 2]
+
+
+def test_undo_brings_the_pair_back_as_it_was_and_takes_a_new_answer(pygame, store, tmp_path):
+    person = Person(pygame, "1", "3", "u", "u", "2")
+    sit_down(pygame, store, tmp_path, person)
+    first, second, third, second_again, first_again, _ = person.seen
+    assert (first_again, second_again) == (first, second)
+    assert third is not second
+    assert answered(store) == [(first.query.id, in_order(first, RIGHT, LEFT))]
+
+
+def test_undo_with_nothing_to_undo_is_no_harm(pygame, store, tmp_path):
+    sit_down(pygame, store, tmp_path, Person(pygame, ["u", "1"]))
+    assert len(answered(store)) == 1
+
+
+def test_a_key_too_many_says_nothing_of_a_pair_not_seen_yet(pygame, store, tmp_path):
+    person = Person(pygame, ["1", "1", "1"])
+    sit_down(pygame, store, tmp_path, person)
+    assert len(answered(store)) == 1
+    assert len(person.seen) == 2
+
+
+def test_pause_slow_motion_replay_and_resizing_answer_nothing(pygame, store, tmp_path):
+    def resize():
+        pygame.event.post(pygame.event.Event(pygame.VIDEORESIZE, w=1000, h=700, size=(1000, 700)))
+
+    sit_down(pygame, store, tmp_path, Person(pygame, ["p", "p", "f", "space", resize, "x", "q"]))
+    assert answered(store) == []
+
+
+def test_nothing_is_answered_under_the_page_of_help(pygame, store, tmp_path):
+    person = Person(pygame, ["h", "1", "u", "escape", "2"])
+    sit_down(pygame, store, tmp_path, person)
+    first = person.seen[0]
+    assert answered(store) == [(first.query.id, in_order(first, RIGHT, LEFT))]
+
+
+def test_keys_with_control_are_for_somebody_else(pygame, store, tmp_path):
+    def control_s():
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_s, mod=pygame.KMOD_LCTRL))
+
+    sit_down(pygame, store, tmp_path, Person(pygame, [control_s, "q"]))
+    assert answered(store) == []
+
+
+def test_leaving_gives_back_what_is_held(pygame, store, tmp_path):
+    held = []
+    sit_down(pygame, store, tmp_path, Person(pygame, [lambda: held.append(store.counts().held), "q"]))
+    assert held[0] > 0
+    assert store.counts().held == 0
+
+
+def test_it_waits_while_nothing_is_open_and_goes_on_by_itself(pygame, store, tmp_path, rng, monkeypatch):
+    monkeypatch.setattr("prefrl.labelers.window.window.POLL_WAITING_S", 0.05)
+    later = random_queries(1, rng)
+    looks = []
+
+    class Trainer(FlatDrawer):
+        """Asks once the window has been waiting for a while."""
+
+        def want(self, segments, height):
+            super().want(segments, height)
+            looks.append(store.counts().open + store.counts().held)
+            if looks[-1] == 0 and looks.count(0) == 3:
+                store.ask(later)
+
+    person = Person(pygame, *"111111", ["2", lambda: leave_soon(pygame)])
+    sit_down(pygame, store, tmp_path, person, Trainer())
+    assert len(answered(store)) == 7
+    assert person.seen[6].query.id == later[0].id
+    assert person.seconds[6] is None  # no key brought it
+
+
+def test_what_was_answered_elsewhere_is_passed_over(pygame, store, tmp_path):
+    def answer_elsewhere():
+        query = person.seen[0].query
+        store.answer(query.id, LABELER, TIE)
+
+    person = Person(pygame, [answer_elsewhere, "1"])
+    sit_down(pygame, store, tmp_path, person)
+    assert len(person.seen) == 2
+    assert answered(store) == [(person.seen[0].query.id, TIE)]
+
+
+def test_the_picture(pygame, store, tmp_path, monkeypatch):
+    """Red on the left, blue on the right, the accent round the clip that was chosen."""
+    monkeypatch.setattr("prefrl.labelers.window.window.GLOW_S", 600)
+    pixels = {}
+
+    def look(name):
+        surface, layout = pygame.display.get_surface(), layout_of(pygame)
+        left, right = (clip.center for clip in layout.clips)
+        edge = (layout.clips[0].left - 2, layout.clips[0].center[1])
+        pixels[name] = [tuple(surface.get_at(point))[:3] for point in (left, right, edge)]
+
+    sit_down(pygame, store, tmp_path, Person(pygame, [lambda: look("before"), "1"], [lambda: look("after"), "q"]))
+    assert pixels["before"] == [*COLOURS, theme.BACKGROUND]
+    left, right, edge = pixels["after"]
+    assert (left, right) == tuple(COLOURS)
+    assert edge == theme.ACCENT
+
+
+def moving(env_id, steps, rng, offset):
+    """A segment whose states can be drawn, and are all it has."""
+    states = np.linspace(0, 1, steps, dtype=np.float32)[:, None] * np.ones(4, np.float32) * offset
+    return Segment(env_id, states, np.zeros((steps, 1)), np.zeros(steps), states)
+
+
+def test_a_whole_window_draws_in_a_process_of_its_own(pygame, tmp_path, rng):
+    segments = [moving("prefrl/CartPole-v0", 5, rng, offset) for offset in (0.1, 0.2, 0.15, -0.1)]
+    subject = Subject(env_id="prefrl/CartPole-v0", horizon=None, on_end="absorb", folder=tmp_path)
+    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
+        store.set_question("Which pole stands better?")
+        store.ask([Query(tuple(segments[:2]), 0), Query(tuple(segments[2:]), 1)])
+        person = Person(pygame, "1", ["2", lambda: leave_soon(pygame)])
+        assert label_in_window(store, subject, LABELER, rng, on_show=person) == 2
+        assert len(answered(store)) == 2
+        assert store.counts().held == 0
+
+
+def test_what_cannot_be_drawn_is_said_and_given_back(pygame, tmp_path, rng):
+    subject = Subject(env_id="prefrl/CartPole-v0", horizon=None, on_end="absorb", folder=tmp_path)
+    blind = [Segment("prefrl/CartPole-v0", np.full((3, 4), i), np.zeros((3, 1)), np.zeros(3)) for i in range(2)]
+    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
+        store.ask([Query(tuple(blind), 0)])
+        with pytest.raises(ValueError, match="CartPole-v0 keep nothing to draw them by"):
+            label_in_window(store, subject, LABELER, rng)
+        assert store.counts().held == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*not in the possible render_modes")
+def test_an_environment_that_nothing_draws_is_said_by_the_process_that_draws(rng):
+    drawn = threading.Event()
+    drawer = Drawer("prefrl/Nowhere-v0", None, "absorb", drawn.set)
+    segment = moving("prefrl/Nowhere-v0", 3, rng, 0.1)
+    try:
+        drawer.want([segment], 100)
+        assert drawn.wait(timeout=60)
+        with pytest.raises(ValueError, match="Nowhere"):
+            drawer.clip(segment)
+    finally:
+        drawer.close()
+
+
+def test_a_display_that_is_not_there_is_said(monkeypatch):
+    import sys
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="no display .*; try this"), window("test", "try this"):
+        pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="X11")
+def test_a_display_that_does_not_answer_is_said(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":9876")
+    for name in ("WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="; try this"), window("test", "try this"):
+        pass
