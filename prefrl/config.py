@@ -53,8 +53,8 @@ class QueryConfig:
     """What is asked, and when."""
 
     clip_steps: int = 50  # steps per segment
-    initial_fraction: float = 0.25  # of the labels, asked about random actions
-    initial_steps: int = 16_384  # steps of random actions that they are asked about; they count as steps
+    initial_fraction: float = 0.25  # of the labels, asked about what is done before learning
+    initial_steps: int = 16_384  # steps before learning, that they are asked about; they count as steps
     schedule: Literal["hyperbolic", "constant", "all_at_start"] = "hyperbolic"
     schedule_constant: float = 2e6  # steps after which the hyperbolic label rate has halved
     round_steps: int = 16_384  # steps between two rounds of queries, each followed by a fit
@@ -159,7 +159,7 @@ class RlhfConfig:
         )
         _require(
             self.steps > self.initial_steps,
-            f"{self.steps} steps are too few: {self.initial_steps} already go to random actions; "
+            f"{self.steps} steps are too few: {self.initial_steps} already go to what comes before learning; "
             "raise --steps or lower --initial-steps",
         )
         _require(
@@ -176,12 +176,12 @@ class RlhfConfig:
 
     @property
     def initial_labels(self) -> int:
-        """Labels asked about random actions, at least 2 where there are any."""
+        """Labels asked about what is done before learning, at least 2 where there are any."""
         return min(self.labels, max(2, round(self.query.initial_fraction * self.labels))) if self.labels else 0
 
     @property
     def initial_steps(self) -> int:
-        """Steps of random actions; a run on the true reward has none."""
+        """Steps before learning; a run on the true reward has none."""
         return self.query.initial_steps if self.labels else 0
 
 

@@ -12,7 +12,7 @@ from prefrl.agents.features import observe
 from prefrl.agents.ppo import learn_one_rollout, set_rewards
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
-from prefrl.evaluation import act_randomly
+from prefrl.evaluation import act_by, act_randomly
 from prefrl.rollouts import EpisodeReturns, Recorder, Rollout
 from prefrl.runs import Row
 
@@ -38,18 +38,22 @@ class Leg:
         set_rewards(learner.model, self._reward_rollout, learner.scale)
 
     def explore(self, steps: int) -> None:
-        """Fills the pool with what random actions do, each held for a while; these steps count.
+        """Fills the pool before there is anything to learn from; these steps count.
 
-        The paper asks about an untrained policy. Ours starts with small actions: a reward model that has seen
-        only those pays for whatever speed does, and Reacher learns to spin (docs/experiments.md).
+        The paper asks about an untrained policy. Here every other environment takes random actions instead, each
+        held for a while: ours starts with small ones, and a reward model that has seen only those pays for
+        whatever speed does. Random actions alone show little of what the agent does next (docs/experiments.md).
         """
         model = self._learner.model
         env = model.get_env()
         assert env is not None
         obs: Any = env.reset()
-        policy = act_randomly(env.action_space, env.num_envs, int(self.rng.integers(2**31)), HELD_STEPS)
+        untrained = act_by(model, deterministic=False)
+        at_random = act_randomly(env.action_space, env.num_envs, int(self.rng.integers(2**31)), HELD_STEPS)
         for _ in range(-(-steps // env.num_envs)):
-            obs, _, _, _ = env.step(policy(obs))
+            actions = untrained(obs)
+            actions[1::2] = at_random(obs)[1::2]
+            obs, _, _, _ = env.step(actions)
             model.num_timesteps += env.num_envs
         self._rollout = self._recorder.take()
         self._remember()
