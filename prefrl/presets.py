@@ -32,7 +32,7 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     clip_steps = entry.clip_steps if entry else QueryConfig.clip_steps
     query = QueryConfig(
         clip_steps=clip_steps,
-        initial_steps=min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2),
+        initial_steps=min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2, QueryConfig.pool_steps),
         round_steps=max(steps // 64, 1),
     )
     return RlhfConfig(
