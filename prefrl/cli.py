@@ -198,6 +198,48 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
     return 0
 
 
+def serve(
+    run: Folder,
+    /,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allow_host: tuple[str, ...] = (),
+    question: str | None = None,
+    repeat: float = 0.05,
+    store: str | None = None,
+) -> int:
+    """Opens a page on which people say which clip is better, in any browser, several at once.
+
+    Args:
+        run: the run's folder; it may be training meanwhile.
+        host: the address to listen at; any but this machine's own needs --allow-host.
+        port: 0 for any that is free.
+        allow_host: names by which others may call this machine, such as 192.168.1.20.
+        question: what to ask on this page, instead of the run's own question.
+        repeat: share of the pairs that come a second time, sides swapped: how sure are you?
+        store: a database's URL, where the run does not keep its preferences in its folder.
+    """
+    from prefrl.store import PreferenceStore
+
+    try:
+        from prefrl.labelers.web import serving
+    except ModuleNotFoundError as error:
+        raise ValueError(f"the page needs {error.name}: pip install 'prefrl[web]'") from error
+    from prefrl.labelers.web.subject import Subject
+
+    if not 0 <= repeat <= 1:
+        raise ValueError(f"repeat is a share of the pairs, from 0 to 1, got {repeat}")
+    folder = RunFolder(run)
+    config = folder.config()
+    subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
+    with PreferenceStore.existing(store or folder.store) as preferences:
+        serving.serve(
+            preferences, subject, host=host, port=port, allow_host=allow_host, question=question, repeat=repeat
+        )
+    print("every answer is saved", file=sys.stderr)
+    return 0
+
+
 def report(run: Folder, /) -> int:
     """Draws the report of a run again."""
     from prefrl.report import write_report
@@ -319,6 +361,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "resume": resume,
     "evaluate": evaluate,
     "play": play,
+    "serve": serve,
     "report": report,
     "envs": envs,
     "fit": fit,

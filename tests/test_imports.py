@@ -53,7 +53,12 @@ def test_the_environments_know_nothing_of_learning(path):
 
 @pytest.mark.parametrize(
     "what",
-    ["import prefrl", "import prefrl.labelers.oracle, prefrl.store", "from prefrl.cli import main; main(['envs'])"],
+    [
+        "import prefrl",
+        "import prefrl.labelers.oracle, prefrl.store",
+        "import prefrl.labelers.web.serving",
+        "from prefrl.cli import main; main(['envs'])",
+    ],
 )
 def test_what_must_start_at_once_loads_neither_torch_nor_sb3(what):
     check = "import sys; assert not {'torch', 'stable_baselines3'} & set(sys.modules), 'loaded'"
