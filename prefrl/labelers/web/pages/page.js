@@ -158,14 +158,19 @@ async function undo() {
 }
 
 async function send(what, message) {
-  saving = true;
+  busy(true);
   try {
     take(await insist(`/tabs/${tab}/${what}`, message, () => trouble("Not saved yet: the server cannot be reached. Trying again…")));
   } catch (error) {
     recover(error);
   } finally {
-    saving = false;
+    busy(false);
   }
+}
+
+function busy(now) {
+  saving = now;
+  at("answers").setAttribute("aria-busy", now);
 }
 
 /** The server refused: it says what is on the screen now, or it has forgotten this sitting and a new one begins. */
