@@ -1,10 +1,13 @@
 """The page's server, without a browser: sittings over HTTP, and who is let in."""
 
 import json
+import signal
+import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 
 pytest.importorskip("starlette")
 
+import httpx2 as httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -25,11 +29,12 @@ from prefrl.labelers.web.progress import POINTS, curve, progress, rate
 from prefrl.labelers.web.serving import check_names, listen
 from prefrl.labelers.web.subject import Subject
 from prefrl.labelers.web.tabs import FORGOTTEN_AFTER, MOST_TABS, Tabs
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Record
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Query, Record
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
 
+ROOT = Path(__file__).parents[1]
 TOKEN = "a-secret"
 HERE = "http://127.0.0.1:8000"
 
@@ -154,7 +159,7 @@ class TestSitting:
     def test_a_clip_that_nothing_draws(self, store, rng, browser):
         steps = [rng.normal(size=(3, 2)).astype(np.float32) for _ in range(2)]
         bare = tuple(Segment("test/Bare-v0", obs, obs, obs[:, 0]) for obs in steps)
-        store.ask([type(random_queries(1, rng)[0])(bare, 0)])
+        store.ask([Query(bare, 0)])
         tab = sit(browser)
         said = browser.get(f"/tabs/{tab['tab']}/clips/{bare[0].id}")
         assert (said.status_code, said.json()) == (409, {"error": "this clip keeps nothing to draw it by"})
@@ -537,8 +542,45 @@ class TestServing:
         run.config_file.write_text(json.dumps(config | {"env_id": "Taxi-v4", "horizon": 50}))
         assert "nothing draws Taxi-v4" in self.refused(capsys, run.path)
 
+    @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+    def test_from_the_printed_address_to_the_end(self, run, rng, kind):
+        states = [rng.uniform(-1, 1, size=(3, 4)).astype(np.float32) for _ in range(4)]
+        segments = [Segment("prefrl/PointGoal-v0", state, state[:, :2], state[:, 0], state) for state in states]
+        with PreferenceStore(run.store) as store:
+            store.ask([Query(tuple(segments[:2]), 0), Query(tuple(segments[2:]), 1)])
+        command = [sys.executable, "-m", "prefrl.cli", "serve", str(run.path)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+        address = server.stdout.readline().strip()
+        here = address.split("/?")[0]
+        with httpx.Client(base_url=here, headers={"origin": here}, follow_redirects=True, timeout=30) as browser:
+            assert browser.get(address).status_code == 200
+            tab = sit(browser)
+            clip = browser.get(f"/tabs/{tab['tab']}/clips/{tab['pairs'][0]['left']}")
+            assert clip.content[:4] == b"\x1aE\xdf\xa3"  # Matroska's first word
+            say(browser, tab, "answer", turn=tab["turn"], choice="left")
+            with PreferenceStore.existing(run.store) as store:
+                assert (store.counts().held, store.counts().labels) == (1, 1)
+            server.send_signal(kind)
+            said = server.communicate(timeout=20)
+        assert "Traceback" not in said[1]
+        assert server.returncode == (0 if kind == signal.SIGINT else -signal.SIGTERM)
+        with PreferenceStore.existing(run.store) as store:
+            assert (store.counts().held, store.counts().labels) == (0, 1)
+
     def test_without_the_extra(self, run, capsys, monkeypatch):
         monkeypatch.setitem(sys.modules, "uvicorn", None)
         monkeypatch.delitem(sys.modules, "prefrl.labelers.web.serving")
         monkeypatch.delattr("prefrl.labelers.web.serving")
         assert "pip install 'prefrl[web]'" in self.refused(capsys, run.path)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_the_benchmark_in_small_finds_nothing_lost_or_double(engine, request, tmp_path):
+    store = ["--store", request.getfixturevalue("postgresql_database")] if engine == "postgresql" else []
+    command = [sys.executable, "benchmarks/web.py", "--answers", "60", "--requests", "200", *store]
+    said = subprocess.run([*command, "--out", str(tmp_path / "out.json")], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert (figures["labelers"]["lost"], figures["labelers"]["double"], figures["held_after_the_end"]) == (0, 0, 0)
+    assert figures["malformed"]["new_files"] == []
+    assert sum(figures["malformed"]["statuses"].values()) == 200
