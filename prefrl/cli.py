@@ -236,7 +236,6 @@ def serve(
         serving.serve(
             preferences, subject, host=host, port=port, allow_host=allow_host, question=question, repeat=repeat
         )
-    print("every answer is saved", file=sys.stderr)
     return 0
 
 

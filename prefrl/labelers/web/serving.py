@@ -7,6 +7,7 @@ import ipaddress
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Sequence
 
 import uvicorn
@@ -55,6 +56,7 @@ def serve(
         port = listening.getsockname()[1]
         for name in allow_host or (("[::1]",) if host == "::1" else ("127.0.0.1",)):
             print(f"http://{name}:{port}/?token={token}", flush=True)
+        print("open this to label; Ctrl-C ends it, and every answer is saved as it is given", file=sys.stderr)
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         pass  # uvicorn's way to say that it has ended
