@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -79,6 +80,16 @@ def parse(command: Callable, name: str, args: Sequence[str], **options: Any) -> 
             words = re.sub(r"[╭╮╰╯│─\s]+", " ", said.getvalue()).strip()
             raise ValueError(re.sub(r"\s*For full helptext, see.*", f"; see prefrl {name} --help", words)) from stop
         raise
+
+
+def _prepared(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """The same arguments, but nothing is done yet: what a command writes to stderr is not the parser's to catch."""
+
+    @functools.wraps(command)
+    def prepare(*args: Any, **options: Any) -> Callable[[], int]:
+        return functools.partial(command, *args, **options)
+
+    return prepare
 
 
 def resume(
@@ -382,7 +393,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name not in COMMANDS:
             raise ValueError(unknown("command", name, COMMANDS))
         command = COMMANDS[name]
-        return command(rest) if command is train else parse(command, name, rest)
+        return command(rest) if command is train else parse(_prepared(command), name, rest)()
     except Exception as error:
         if not _is_no_bug(error) or "PREFRL_TRACEBACK" in os.environ:
             raise
