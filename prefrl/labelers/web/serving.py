@@ -9,8 +9,11 @@ import secrets
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
+import h11
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
@@ -50,8 +53,8 @@ def serve(
         names = (*OWN_NAMES, *allow_host)
         app = create_app(store, subject, clips, token=token, names=names, question=question, repeat=repeat)
         config = uvicorn.Config(
-            app, http="h11", ws="none", log_level="error", access_log=False, server_header=False, proxy_headers=False,
-            timeout_graceful_shutdown=LAST_REQUESTS_S,
+            _unless_refused(app), http="h11", ws="none", log_level="error", access_log=False, server_header=False,
+            proxy_headers=False, timeout_graceful_shutdown=LAST_REQUESTS_S,
         )  # fmt: skip
         port = listening.getsockname()[1]
         for name in allow_host or (("[::1]",) if host == "::1" else ("127.0.0.1",)):
@@ -62,6 +65,16 @@ def serve(
         pass  # uvicorn's way to say that it has ended
     finally:
         listening.close()
+
+
+def _unless_refused(app: ASGIApp) -> ASGIApp:
+    """Lets uvicorn's own 400, to a body that is no HTTP, be the only reply: the application may be about to reply."""
+
+    async def unless_refused(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(h11.LocalProtocolError):
+            await app(scope, receive, send)
+
+    return unless_refused
 
 
 def check_names(host: str, allow_host: Sequence[str]) -> None:
