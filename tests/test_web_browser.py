@@ -277,16 +277,20 @@ def test_an_answer_that_was_not_heard_is_sent_again(store, queries, visit):
     begin(page)
     lost = []
 
-    def lose_first(route):
+    def lose(route):
         lost.append(route)
-        route.fulfill(status=503, json={"error": "gone"}) if len(lost) == 1 else route.continue_()
+        route.fulfill(status=503, json={"error": "gone"})
 
-    page.route("**/answer", lose_first)
+    page.route("**/answer", lose)
     page.keyboard.press("1")
     page.wait_for_selector("#alarm:not([hidden])")
     assert "Not saved yet" in page.inner_text("#alarm")
+    page.keyboard.press("2")  # not taken before the first one is
+    assert store.records() == []
+    page.unroute("**/answer")
     page.wait_for_selector("#alarm", state="hidden")
-    assert (len(lost), len(store.records())) == (2, 1)
+    assert len(lost) >= 1
+    assert len(store.records()) == 1
 
 
 @pytest.mark.parametrize("size", list(SIZES))
