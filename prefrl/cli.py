@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import getpass
 import io
 import json
@@ -80,6 +81,16 @@ def parse(command: Callable, name: str, args: Sequence[str], **options: Any) -> 
             words = re.sub(r"[╭╮╰╯│─\s]+", " ", said.getvalue()).strip()
             raise ValueError(re.sub(r"\s*For full helptext, see.*", f"; see prefrl {name} --help", words)) from stop
         raise
+
+
+def _prepared(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """The same arguments, but nothing is done yet: what a command writes to stderr is not the parser's to catch."""
+
+    @functools.wraps(command)
+    def prepare(*args: Any, **options: Any) -> Callable[[], int]:
+        return functools.partial(command, *args, **options)
+
+    return prepare
 
 
 def resume(
@@ -227,11 +238,52 @@ def label(
     folder = RunFolder(run)
     config = folder.config()
     subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
-    with PreferenceStore.existing(store or folder.store) as preferences:
+    with PreferenceStore.existing(store or folder.store_location(config)) as preferences:
         answers = label_in_window(
             preferences, subject, name or _login_name(), np.random.default_rng(), question=question, repeat=repeat
         )
     print(f"answers saved: {answers}")
+    return 0
+
+
+def serve(
+    run: Folder,
+    /,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allow_host: tuple[str, ...] = (),
+    question: str | None = None,
+    repeat: float = 0.05,
+    store: str | None = None,
+) -> int:
+    """Opens a page on which people say which clip is better, in any browser, several at once.
+
+    Args:
+        run: the run's folder; it may be training meanwhile.
+        host: the address to listen at; any but this machine's own needs --allow-host.
+        port: 0 for any that is free.
+        allow_host: names by which others may call this machine, such as 192.168.1.20.
+        question: what to ask on this page, instead of the run's own question.
+        repeat: share of the pairs that come a second time, sides swapped: how sure are you?
+        store: a database's URL, where the run does not keep its preferences in its folder.
+    """
+    from prefrl.store import PreferenceStore
+
+    try:
+        from prefrl.labelers.web import serving
+    except ModuleNotFoundError as error:
+        raise ValueError(f"the page needs {error.name}: pip install 'prefrl[web]'") from error
+    from prefrl.labelers.web.subject import Subject
+
+    if not 0 <= repeat <= 1:
+        raise ValueError(f"repeat is a share of the pairs, from 0 to 1, got {repeat}")
+    folder = RunFolder(run)
+    config = folder.config()
+    subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
+    with PreferenceStore.existing(store or folder.store_location(config)) as preferences:
+        serving.serve(
+            preferences, subject, host=host, port=port, allow_host=allow_host, question=question, repeat=repeat
+        )
     return 0
 
 
@@ -366,6 +418,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "play": play,
     "label": label,
+    "serve": serve,
     "report": report,
     "envs": envs,
     "fit": fit,
@@ -387,7 +440,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name not in COMMANDS:
             raise ValueError(unknown("command", name, COMMANDS))
         command = COMMANDS[name]
-        return command(rest) if command is train else parse(command, name, rest)
+        return command(rest) if command is train else parse(_prepared(command), name, rest)()
     except Exception as error:
         if not _is_no_bug(error) or "PREFRL_TRACEBACK" in os.environ:
             raise

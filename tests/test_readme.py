@@ -38,7 +38,7 @@ def test_every_option_it_names_is_one(option, capsys):
     from prefrl.cli import main
 
     helps = [(ROOT / "benchmarks" / "study.py").read_text(encoding="utf-8")]
-    for command in ("train", "resume", "play", "label", "fit", "answers"):
+    for command in ("train", "resume", "play", "label", "serve", "fit", "answers"):
         with pytest.raises(SystemExit):
             main(shlex.split(f"{command} Hopper --help") if command == "train" else [command, "--help"])
         helps.append(capsys.readouterr().out)

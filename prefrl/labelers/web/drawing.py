@@ -1,0 +1,78 @@
+"""The process that draws: render states in, WebM out. OpenGL and the simulators stay here, apart from the server."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection
+from typing import Literal
+
+import numpy as np
+
+from prefrl.clips import renderer, shown_fps, webm
+
+NICENESS = 5  # a trainer on the same machine goes first
+PIXELS = 480  # width and height of a clip
+
+
+def draw_until_closed(
+    connection: Connection, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]
+) -> None:
+    """Says "" when it can draw, or why it cannot; then a clip for each [T, S] of states, until the other end closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the connection
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    if sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    with ExitStack() as stack:
+        try:
+            draw = stack.enter_context(renderer(env_id, PIXELS, PIXELS, horizon, on_end))
+        except ValueError as error:
+            connection.send(str(error))
+            return
+        connection.send("")
+        with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+            while True:
+                connection.send_bytes(webm(draw(connection.recv()), shown_fps(env_id)))
+
+
+class DrawingProcess:
+    """Draws one clip at a time, for one thread."""
+
+    def __init__(self, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]) -> None:
+        """Starts the process and waits until it can draw.
+
+        Raises:
+            ValueError: nothing draws this environment.
+        """
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=draw_until_closed, args=(theirs, env_id, horizon, on_end), daemon=True, name="prefrl-clips"
+        )
+        self._process.start()
+        theirs.close()
+        try:
+            said = self._connection.recv()
+        except EOFError:
+            said = f"cannot draw {env_id}: the process that draws has died"
+        if said:
+            self.close()
+            raise ValueError(said)
+
+    def __call__(self, states: np.ndarray) -> bytes:
+        """[T, S] render states as a WebM.
+
+        Raises:
+            EOFError, OSError: the process has died.
+        """
+        self._connection.send(states)
+        return self._connection.recv_bytes()
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.terminate()
+        self._process.join(timeout=2)

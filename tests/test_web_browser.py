@@ -1,0 +1,342 @@
+"""A person at the page, played by Debian's chromium: keys, clicks, touch, and what they see."""
+
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("uvicorn")
+
+import uvicorn
+
+from prefrl.clips import webm
+from prefrl.labelers.web.app import create_app
+from prefrl.labelers.web.clips import Clips
+from prefrl.labelers.web.subject import Subject
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE
+from prefrl.store import PreferenceStore
+from prefrl.testing import random_queries
+
+ARGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+TOKEN = "a-secret"
+SIZES = {"phone": (390, 844), "laptop": (1280, 720), "large": (2560, 1440), "short": (844, 390)}
+
+
+class Drawn:
+    """A grey clip of ten frames; a square moves by the first state."""
+
+    def __call__(self, states):
+        frames = np.full((10, 64, 64, 3), 90, np.uint8)
+        for number, frame in enumerate(frames):
+            cv2.rectangle(frame, (4 * number, 20), (4 * number + 12, 40), (230, 160, 60), -1)
+        return webm(frames, 20)
+
+    def close(self): ...
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from conftest import missing
+
+    path = shutil.which("chromium")
+    if path is None:
+        missing("chromium", "not on PATH; apt-get install chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        missing("chromium", "playwright is not installed; pip install 'prefrl[dev]'")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def store(tmp_path):
+    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
+        yield store
+
+
+@pytest.fixture
+def queries(store, rng):
+    queries = random_queries(20, rng, length=3)
+    store.ask(queries)
+    return queries
+
+
+@pytest.fixture
+def address(store, tmp_path):
+    """Of a server in a thread of this process."""
+    subject = Subject(env_id="prefrl/Hopper-v0", horizon=None, on_end="absorb", folder=tmp_path)
+    app = create_app(store, subject, Clips(Drawn), token=TOKEN, repeat=0.0, question="Which is nicer?")
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Opens the printed address in a browser of its own; what a page complains of fails the test."""
+    contexts, complaints = [], []
+
+    def open_page(size="laptop", **options):
+        width, height = SIZES[size]
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page = context.new_page()
+        page.goto(f"{address}?token={TOKEN}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [each for each in complaints if "status of 503" not in each] == []  # the one that a test asks for
+
+
+def begin(page, name="Ann"):
+    page.fill("#name", name)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#right video")
+
+
+def until(page, true):
+    """Playwright's own way evaluates a string in the page, which the page forbids."""
+    for _ in range(200):
+        if page.evaluate(true):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(true)
+
+
+def answered(page, number):
+    until(page, f"document.getElementById('figures').textContent.startsWith('{number} label')")
+    until(page, "!document.querySelector('.word, [aria-busy=true]')")
+
+
+def test_labels_by_key_and_by_click_and_takes_back(store, queries, visit, address):
+    page = visit()
+    assert page.url == address
+    begin(page)
+    assert page.inner_text("h1") == "Which is nicer?"
+    for number, key in enumerate(["ArrowLeft", "2", "ArrowDown", "s"], 1):
+        page.keyboard.press(key)
+        until(page, "document.getElementById('said').textContent.startsWith('Saved')")
+        answered(page, number)
+    until(page, "document.getElementById('said').textContent.includes('tell')")
+    page.click("[data-action=right]")
+    answered(page, 5)
+    on_screen = [r.answer if not r.swapped or r.answer in (TIE, INCOMPARABLE) else {LEFT: RIGHT, RIGHT: LEFT}[r.answer]
+                 for r in store.records()]  # fmt: skip
+    assert on_screen == [LEFT, RIGHT, TIE, INCOMPARABLE, RIGHT]
+    assert {record.labeler for record in store.records()} == {"Ann"}
+    for left in (4, 3):
+        page.keyboard.press("u")
+        answered(page, left)
+    until(page, "document.getElementById('said').textContent.startsWith('Taken back')")
+    assert sum(record.withdrawn_at is not None for record in store.records()) == 2
+
+
+def test_a_held_key_answers_once(store, queries, visit):
+    page = visit()
+    begin(page)
+    for _ in range(5):
+        page.keyboard.down("ArrowLeft")  # from the second on they are the keyboard's repeats
+    answered(page, 1)
+    page.wait_for_timeout(300)
+    assert len(store.records()) == 1
+
+
+def test_the_next_pair_is_there_at_once(queries, visit):
+    page = visit()
+    begin(page)
+    page.wait_for_timeout(1000)
+    for number in range(1, 6):
+        page.keyboard.press("1")
+        answered(page, number)
+        page.wait_for_timeout(500)
+    marks = page.evaluate("performance.getEntriesByType('mark').map(({name, startTime}) => [name, startTime])")
+    answers = [at for name, at in marks if name == "answer"]
+    waits = [min(at for name, at in marks if name == "pair" and at >= answer) - answer for answer in answers]
+    assert len(waits) == 5
+    assert np.median(waits) < 50
+
+
+def test_both_clips_play_in_step_pause_and_slow_down(queries, visit):
+    page = visit()
+    begin(page)
+    times = "[...document.querySelectorAll('video')].map((video) => video.currentTime)"
+    playing = "[...document.querySelectorAll('video')].every((video) => !video.paused)"
+    until(page, f"({times})[0] > 0.1")
+    one, other = page.evaluate(times)
+    assert abs(one - other) < 0.1
+    page.keyboard.press("p")
+    assert not page.evaluate(playing)
+    assert page.get_attribute("[data-action=pause]", "aria-pressed") == "true"
+    page.keyboard.press("f")
+    assert page.evaluate("document.querySelector('video').playbackRate") == 0.25
+    page.keyboard.press(" ")
+    assert page.evaluate(playing)
+    page.keyboard.press("f")
+    for _ in range(2):
+        page.evaluate("new Promise((done) => { document.querySelector('#right video').onplay = done; })")  # once more
+    assert abs(np.subtract(*page.evaluate(times))) < 0.1
+
+
+def test_less_motion_is_asked_for(queries, visit):
+    page = visit(reduced_motion="reduce")
+    begin(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.querySelector('video').currentTime") == 0
+    page.keyboard.press(" ")
+    until(page, "document.querySelector('video').ended")
+    page.wait_for_timeout(600)
+    assert page.evaluate("document.querySelector('video').ended")
+
+
+def test_help_and_the_keyboard_alone(store, queries, visit):
+    page = visit()
+    begin(page)
+    page.keyboard.press("h")
+    assert page.is_visible("#help")
+    page.keyboard.press("1")  # not while the help is in front
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#help")
+    order = []
+    for _ in range(11):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.dataset.action ?? document.activeElement.textContent"))
+    wanted = ["left", "tie", "skip", "right", "replay", "pause", "slow", "help"]
+    assert [each for each in order if each in wanted] == wanted
+    page.focus("[data-action=tie]")
+    page.keyboard.press("Tab")
+    page.keyboard.press(" ")  # on the button that Tab has reached
+    answered(page, 1)
+    assert [record.answer for record in store.records()] == [INCOMPARABLE]
+
+
+def test_nothing_open_and_then_a_pair_by_itself(store, rng, visit):
+    page = visit()
+    page.fill("#name", "Ann")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#empty:not([hidden])")
+    assert "appears here by itself" in page.inner_text("#empty-why")
+    assert page.is_hidden("#answers")
+    store.ask(random_queries(1, rng))
+    page.wait_for_selector("#right video")
+    page.keyboard.press("1")
+    page.wait_for_selector("#empty:not([hidden])")
+    page.keyboard.press("u")
+    page.wait_for_selector("#right video")
+
+
+def test_a_name_is_asked_once_and_changed_easily(store, queries, visit):
+    page = visit()
+    begin(page, "Ann")
+    page.reload()
+    page.wait_for_selector("#right video")
+    assert page.inner_text("#who") == "Ann"
+    page.click("#who")
+    page.fill("#name", "Bob")
+    page.click("#naming button[type=submit]")
+    until(page, "document.getElementById('who').textContent === 'Bob'")
+    page.wait_for_selector("#right video")
+    page.keyboard.press("1")
+    answered(page, 1)
+    assert [record.labeler for record in store.records()] == ["Bob"]
+
+
+def test_a_closed_tab_gives_its_pairs_back(store, queries, visit):
+    page = visit()
+    begin(page)
+    assert store.counts().held == 3
+    page.goto("about:blank")
+    for _ in range(50):
+        if not store.counts().held:
+            break
+        page.wait_for_timeout(100)
+    assert store.counts().held == 0
+
+
+def test_an_answer_that_was_not_heard_is_sent_again(store, queries, visit):
+    page = visit()
+    begin(page)
+    lost = []
+
+    def lose(route):
+        lost.append(route)
+        route.fulfill(status=503, json={"error": "gone"})
+
+    page.route("**/answer", lose)
+    page.keyboard.press("1")
+    page.wait_for_selector("#alarm:not([hidden])")
+    assert "Not saved yet" in page.inner_text("#alarm")
+    page.keyboard.press("2")  # not taken before the first one is
+    assert store.records() == []
+    page.unroute("**/answer")
+    page.wait_for_selector("#alarm", state="hidden")
+    assert len(lost) >= 1
+    assert len(store.records()) == 1
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_everything_fits_on_one_screen(queries, visit, size):
+    page = visit(size, has_touch=size == "phone", is_mobile=size == "phone")
+    begin(page)
+    width, height = SIZES[size]
+    boxes = [page.locator(what).bounding_box() for what in ("#left", "#right", "#answers", ".controls", "header")]
+    for box in boxes:
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= width + 0.5
+        assert box["y"] + box["height"] <= height + 0.5
+    left, right, answers, *_ = boxes
+    assert min(left["width"], right["width"]) >= 150
+    assert (right["y"] > left["y"]) == (size == "phone")
+    assert left["y"] + left["height"] <= answers["y"] + 1
+    assert min(button.bounding_box()["height"] for button in page.locator("#answers button").all()) >= 44
+    if size == "phone":
+        page.tap("[data-action=left]")
+        answered(page, 1)
+
+
+def test_the_progress_page_follows(store, queries, visit, address):
+    page = visit()
+    begin(page)
+    progress = page.context.new_page()
+    progress.goto(f"{address}progress")
+    progress.wait_for_selector(".empty:not([hidden])")
+    page.bring_to_front()
+    page.keyboard.press("1")
+    answered(page, 1)
+    progress.bring_to_front()
+    progress.wait_for_selector("#chart svg")
+    assert "1" in progress.inner_text("#tiles div:first-child .value")
+    assert progress.inner_text("#labelers tr th") == "Ann"
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_contrast_of_all_words(queries, visit, address, scheme):
+    """WCAG AA: 4.5 to 1."""
+    page = visit(color_scheme=scheme)
+    begin(page)
+    for path in ("", "progress"):
+        page.goto(address + path)
+        page.wait_for_timeout(500)
+        page.evaluate("document.getElementById('help')?.showModal()")
+        low = page.evaluate((Path(__file__).parent / "contrast.js").read_text(encoding="utf-8"))
+        assert low == []
