@@ -40,7 +40,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-from prefrl.algorithms import legs, rlhf
+from prefrl.algorithms import feedback, legs, rlhf
 from prefrl.config import PpoConfig, RlhfConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
@@ -99,6 +99,7 @@ def prefrl(task: str, steps: int, agent: PpoConfig | None) -> Result:
     config = preset_config("default", f"prefrl/{task}-v0", labels=LABELS, steps=INITIAL_STEPS + steps)
     query = replace(config.query, initial_steps=INITIAL_STEPS, round_steps=ROUND_STEPS, initial_fraction=0.95)
     config = replace(config, query=query, agent=agent or config.agent, threads=torch.get_num_threads())
+    config = replace(config, eval_episodes=1)  # nobody reads it
     with tempfile.TemporaryDirectory() as folder:
         rows, parts = timed_run(config, RunFolder(Path(folder)))
     (start, first), (end, last) = rows[0], rows[-1]
@@ -124,8 +125,8 @@ def timed_run(config: RlhfConfig, run: RunFolder) -> tuple[list[tuple[float, int
         (PPO, "collect_rollouts", "collect"),
         (PPO, "train", "PPO's update"),
         (Ensemble, "__call__", "reward model"),
-        (rlhf.Feedback, "fit", "fits"),
-        (rlhf.Feedback, "ask", "queries and store"),
+        (feedback.Feedback, "_fit", "fits"),
+        (feedback.LabelerFeedback, "_answer_what_is_due", "queries and store"),
         (SegmentPool, "add", "segment pool"),
         (legs, "observe", "observation statistics"),
         (rlhf, "save_checkpoint", "checkpoints"),

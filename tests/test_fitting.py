@@ -136,3 +136,8 @@ def test_a_member_trained_beside_another_is_the_member_trained_alone(comparisons
     fitted(alone, comparisons, 2)
     for one, two in zip(alone.network.parameters(), both.network.parameters(), strict=True):
         assert torch.allclose(one[0], two[0], atol=1e-5)
+
+
+def test_a_fit_leaves_the_arithmetic_of_the_process_as_it_was(comparisons):
+    fitted(ensemble(), comparisons, 1)
+    assert np.float32(1e-40) * np.float32(0.5) > 0  # denormal numbers are numbers again

@@ -143,8 +143,22 @@ def fit(
     Returns:
         How the ensemble does on all comparisons afterwards.
     """
-    config = ensemble.config
     torch.set_flush_denormal(True)  # L2 shrinks idle weights until arithmetic on them is ten times slower
+    try:
+        _train(ensemble, optimizer, data, epochs, generator)
+    finally:
+        torch.set_flush_denormal(False)  # it is the whole process's setting
+    return assess(ensemble, data)
+
+
+def _train(
+    ensemble: Ensemble,
+    optimizer: torch.optim.Optimizer,
+    data: ComparisonData,
+    epochs: int,
+    generator: torch.Generator,
+) -> None:
+    config = ensemble.config
     for _ in range(epochs):
         train, heldout = torch.zeros_like(ensemble.l2), torch.zeros_like(ensemble.l2)
         order = torch.randperm(len(data), generator=generator).to(ensemble.device)
@@ -159,7 +173,6 @@ def fit(
             train += (losses.detach() * weights).sum(1)
             heldout += (losses.detach() * (weights == 0)).sum(1)
         _adapt_l2(ensemble, train / _at_least_one(data.weights.sum(0)), heldout, (data.weights == 0).sum(0))
-    return assess(ensemble, data)
 
 
 def _losses(ensemble: Ensemble, data: ComparisonData, batch: Tensor) -> Tensor:

@@ -1,0 +1,189 @@
+"""Redraws what the README says of results from what is committed: its tables and its learning curves.
+
+    python benchmarks/figures.py
+
+Reads results/mujoco/ and benchmarks/results/throughput.json; writes docs/images/mujoco/<task>.svg and the README
+between its marks, `<!-- figures: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prefrl.metrics import normalised_return
+from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "results" / "mujoco"
+THROUGHPUT = ROOT / "benchmarks" / "results" / "throughput.json"
+TASKS = (
+    "Hopper", "HalfCheetah", "Reacher", "Walker2d", "Ant", "Swimmer", "InvertedPendulum", "InvertedDoublePendulum"
+)  # fmt: skip
+BASELINES = ("default-0", "zoo-0")
+CURVES = {"700 comparisons": "default-700", "true reward": "default-0", "true reward, zoo": "zoo-0"}
+
+END = "<!-- end -->"
+
+Summary = dict[str, Any]
+
+
+def summaries(task: str, variant: str, study: Path = STUDY) -> list[Summary]:
+    """Of every seed that is there, in order."""
+    files = sorted((study / task / variant).glob("seed-*/summary.json"), key=lambda file: _seed(file.parent))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def returns(runs: Sequence[Summary]) -> np.ndarray:
+    """[S] true return of each seed's last policy."""
+    return np.array([run["true_return_mean"] for run in runs])
+
+
+def normalised(task: str, study: Path = STUDY) -> np.ndarray:
+    """[S] normalised return of each seed with 700 comparisons, against the better mean of the two baselines."""
+    learned, *baselines = (summaries(task, variant, study) for variant in ("default-700", *BASELINES))
+    chance = np.mean([run["random_return_mean"] for run in learned])
+    reference = max(returns(runs).mean() for runs in baselines if runs)
+    return np.array([normalised_return(reached, chance, reference) for reached in returns(learned)])
+
+
+def learning_table(study: Path = STUDY) -> str:
+    """A row a task that has runs with and without comparisons."""
+    head = (
+        "| task | 700 comparisons | true reward | true reward, zoo | random | N | held-out accuracy | Pearson |\n"
+        "|---|---|---|---|---|---|---|---|\n"
+    )
+    return head + "".join(_learning_row(task, study) for task in TASKS if summaries(task, "default-700", study))
+
+
+def _learning_row(task: str, study: Path) -> str:
+    learned = summaries(task, "default-700", study)
+    scores, models = normalised(task, study), [run["reward_model"] for run in learned]
+    cells = [
+        task,
+        *(_seeds(returns(summaries(task, variant, study))) for variant in ("default-700", *BASELINES)),
+        _number(np.mean([run["random_return_mean"] for run in learned])),
+        f"**{scores.mean():.2f}**" + (f" ({scores.min():.2f} to {scores.max():.2f})" if len(scores) > 1 else ""),
+        f"{np.mean([model['heldout_accuracy'] for model in models]):.2f}",
+        f"{np.mean([model['pearson'] for model in models]):.3f}",
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _seeds(values: np.ndarray) -> str:
+    """The mean, and each seed's where there are several."""
+    if not len(values):
+        return ""
+    return _number(values.mean()) + (f" ({', '.join(map(_number, values))})" if len(values) > 1 else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def pictures(study: Path, folder: Path) -> str:
+    """Draws a figure for each task, and gives the README's rows of three."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = []
+    for task in TASKS:
+        series = {name: curves(task, variant, study) for name, variant in CURVES.items()}
+        series = {name: runs for name, runs in series.items() if runs}
+        if "700 comparisons" not in series:
+            continue
+        figure = learning_curves(
+            series, x_label="steps", y_label="true return", title=task, colours=COLOURS, size=(360, 270)
+        )
+        label = f"{task}: true return over steps, with 700 comparisons and on the true reward"
+        (folder / f"{task}.svg").write_text(to_svg(figure, label) + "\n", encoding="utf-8")
+        cells.append(f"![{task}]({(folder / f'{task}.svg').relative_to(ROOT)})")
+    rows = [cells[i : i + 3] + [""] * (3 - len(cells[i : i + 3])) for i in range(0, len(cells), 3)]
+    return "".join(f"| {' | '.join(row)} |\n" + ("|---|---|---|\n" if not i else "") for i, row in enumerate(rows))
+
+
+def curves(task: str, variant: str, study: Path) -> list[Run]:
+    """(steps, true return of the training episodes) of every seed."""
+    found = []
+    for file in sorted((study / task / variant).glob("seed-*/curve.csv"), key=lambda file: _seed(file.parent)):
+        rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+        columns = ([float(row[name] or "nan") for row in rows] for name in ("step", "true_return"))
+        steps, values = map(np.array, columns)
+        found.append((steps, values))
+    return found
+
+
+def _seed(folder: Path) -> int:
+    return int(folder.name.removeprefix("seed-"))
+
+
+WHAT = {
+    "stock-dummy": "stock SB3 on the true reward, DummyVecEnv",
+    "stock-subproc": "stock SB3 on the true reward, SubprocVecEnv",
+    "prefrl-equal": "prefrl, the same settings, 700 comparisons",
+    "per-step": "the same through a wrapper at every step, without fits",
+    "imitation": "imitation 1.0.1, the same settings, 700 comparisons",
+    "stock-large-batches": "stock SB3 with the default preset's settings",
+    "prefrl-default": "**prefrl, default preset, 700 comparisons**",
+}
+
+
+def speed_table(measured: dict[str, Any]) -> str:
+    """Steps per second of every contender, against the faster of stock SB3's two, and its memory."""
+    tasks = measured["tasks"]
+    head = "| | " + " | ".join(f"{task}, steps/s | of stock" for task in tasks) + " | memory |\n"
+    head += "|---|" + "---|---|" * len(tasks) + "---|\n"
+    return head + "".join(_speed_row(name, what, tasks) for name, what in WHAT.items())
+
+
+def _speed_row(name: str, what: str, tasks: dict[str, Any]) -> str:
+    cells = [what]
+    for found in tasks.values():
+        faster = max(found[stock]["steps_per_second"] for stock in ("stock-dummy", "stock-subproc"))
+        rate = found[name]["steps_per_second"]
+        cells += [f"{rate:,.0f}", f"{rate / faster:.2f}"]
+    cells.append(f"{max(found[name]['peak_mb'] for found in tasks.values()):,.0f} MB")
+    return f"| {' | '.join(cells)} |\n"
+
+
+def shares_table(measured: dict[str, Any]) -> str:
+    """Where the default preset's time goes, the largest share first."""
+    tasks = measured["tasks"]
+    shares = {task: _shares(found["prefrl-default"]) for task, found in tasks.items()}
+    first = next(iter(shares.values()))
+    names = sorted(first, key=lambda name: -first[name])
+    head = f"| share of the time | {' | '.join(tasks)} |\n|---|" + "---|" * len(tasks) + "\n"
+    return head + "".join(
+        f"| {name} | {' | '.join(f'{100 * found[name]:.1f} %' for found in shares.values())} |\n" for name in names
+    )
+
+
+def _shares(result: dict[str, float]) -> dict[str, float]:
+    return {name.removeprefix("share: "): value for name, value in result.items() if name.startswith("share: ")}
+
+
+def fill(text: str, parts: dict[str, str]) -> str:
+    """The README with what stands between each pair of marks put anew."""
+    for name, content in parts.items():
+        mark = f"<!-- figures: {name} -->"
+        before, found, rest = text.partition(mark)
+        if not found:
+            raise ValueError(f"the README has no mark {mark}")
+        text = f"{before}{mark}\n\n{content}\n{END}{rest.partition(END)[2]}"
+    return text
+
+
+def main() -> None:
+    readme = ROOT / "README.md"
+    parts = {"learning": learning_table(), "curves": pictures(STUDY, ROOT / "docs" / "images" / "mujoco")}
+    if THROUGHPUT.exists():
+        measured = json.loads(THROUGHPUT.read_text(encoding="utf-8"))
+        parts |= {"speed": speed_table(measured), "shares": shares_table(measured)}
+    readme.write_text(fill(readme.read_text(encoding="utf-8"), parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What the benchmarks compute, small; and that the README says what is committed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+    def load(name):
+        return __import__(name)
+
+    return load
+
+
+def write_run(study, variant, seed, true_return, random_return=0.0):
+    folder = study / "Hopper" / variant / f"seed-{seed}"
+    folder.mkdir(parents=True)
+    summary = {
+        "true_return_mean": true_return,
+        "random_return_mean": random_return,
+        "reward_model": {"heldout_accuracy": 0.9, "pearson": 0.99},
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def test_returns_are_normalised_by_the_better_mean_of_the_two_baselines(benchmark, tmp_path):
+    figures = benchmark("figures")
+    for seed, learned, default, zoo in ((0, 90.0, 100.0, 20.0), (1, 60.0, 20.0, 30.0)):
+        write_run(tmp_path, "default-700", seed, learned, random_return=10.0)
+        write_run(tmp_path, "default-0", seed, default)
+        write_run(tmp_path, "zoo-0", seed, zoo)
+    assert figures.normalised("Hopper", tmp_path) == pytest.approx([1.6, 1.0])
+    table = figures.learning_table(tmp_path)
+    assert (
+        "| Hopper | 75.0 (90.0, 60.0) | 60.0 (100, 20.0) | 25.0 (20.0, 30.0) | 10.0 | **1.30** (1.00 to 1.60)" in table
+    )
+
+
+def test_marks_in_a_text_are_filled_and_what_stood_there_goes(benchmark):
+    figures = benchmark("figures")
+    text = "a\n<!-- figures: x -->\nold\n<!-- end -->\nb\n<!-- figures: y -->\n<!-- end -->\n"
+    filled = figures.fill(text, {"x": "new", "y": "other"})
+    assert "old" not in filled
+    assert filled.startswith("a\n<!-- figures: x -->\n\nnew\n<!-- end -->\nb\n")
+    assert figures.fill(filled, {"x": "new", "y": "other"}) == filled
+    with pytest.raises(ValueError, match="no mark"):
+        figures.fill(text, {"z": ""})
+
+
+def test_the_readme_says_what_is_committed(benchmark):
+    figures = benchmark("figures")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert figures.learning_table() in readme, "run python benchmarks/figures.py"
+    if figures.THROUGHPUT.exists():
+        measured = json.loads(figures.THROUGHPUT.read_text(encoding="utf-8"))
+        assert figures.speed_table(measured) in readme, "run python benchmarks/figures.py"
+        assert figures.shares_table(measured) in readme, "run python benchmarks/figures.py"
+
+
+def test_throughput_runs_prefrl_and_its_shares_of_the_time_add_up(benchmark, monkeypatch):
+    throughput = benchmark("throughput")
+    monkeypatch.setattr(throughput, "LABELS", 20)
+    result = throughput.contenders("Hopper", 8_192)["prefrl-default"]()
+    shares = [value for name, value in result.items() if name.startswith("share: ")]
+    assert result["steps_per_second"] > 0
+    assert sum(shares) == pytest.approx(1)
+    assert min(shares) > -0.01
+
+
+def test_throughput_counts_whole_iterations_of_stock_sb3(benchmark):
+    throughput = benchmark("throughput")
+    result = throughput.contenders("Hopper", 3 * 2 * 2_048)["stock-dummy"]()
+    assert result["steps_per_second"] > 0
+
+
+def test_throughput_compares_with_the_faster_of_the_two(benchmark):
+    rates = {"stock-dummy": 10, "stock-subproc": 20, "prefrl-equal": 30, "prefrl-default": 50, "per-step": 10}
+    rates["stock-large-batches"] = 25
+    compared = benchmark("throughput").ratios({name: {"steps_per_second": rate} for name, rate in rates.items()})
+    assert np.isclose(compared["prefrl-default over stock"], 2.5)
+    assert "prefrl-equal over imitation" not in compared
