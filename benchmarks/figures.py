@@ -58,7 +58,12 @@ def learning_table(study: Path = STUDY) -> str:
         "| task | 700 comparisons | true reward | true reward, zoo | random | N | held-out accuracy | Pearson |\n"
         "|---|---|---|---|---|---|---|---|\n"
     )
-    return head + "".join(_learning_row(task, study) for task in TASKS if summaries(task, "default-700", study))
+    return head + "".join(_learning_row(task, study) for task in TASKS if _is_comparable(task, study))
+
+
+def _is_comparable(task: str, study: Path) -> bool:
+    baselines = any(summaries(task, variant, study) for variant in BASELINES)
+    return baselines and bool(summaries(task, "default-700", study))
 
 
 def _learning_row(task: str, study: Path) -> str:
@@ -93,7 +98,7 @@ def pictures(study: Path, folder: Path) -> str:
     for task in TASKS:
         series = {name: curves(task, variant, study) for name, variant in CURVES.items()}
         series = {name: runs for name, runs in series.items() if runs}
-        if "700 comparisons" not in series:
+        if not _is_comparable(task, study):
             continue
         figure = learning_curves(
             series, x_label="steps", y_label="true return", title=task, colours=COLOURS, size=(360, 270)
