@@ -97,7 +97,8 @@ def label(folder: Path, pairs: int, pace: float) -> tuple[list[float], list[floa
 def open_window(folder: Path, connection: Connection) -> None:
     """The window's process: tells of every pair which key is right, what it took to appear, and when it did."""
     from prefrl.labelers.session import Showing
-    from prefrl.labelers.window.labeling import Subject, label_in_window
+    from prefrl.labelers.subject import Subject
+    from prefrl.labelers.window.labeling import label_in_window
 
     def tell(showing: Showing, seconds: float | None) -> None:
         better = "Left" if showing.left.true_return > showing.right.true_return else "Right"

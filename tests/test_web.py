@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from prefrl.cli import main
+from prefrl.labelers.subject import Subject
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
 from prefrl.labelers.web.guard import HEADERS
 from prefrl.labelers.web.messages import MOST_BYTES
 from prefrl.labelers.web.progress import POINTS, curve, progress, rate
 from prefrl.labelers.web.serving import check_names, listen
-from prefrl.labelers.web.subject import Subject
 from prefrl.labelers.web.tabs import FORGOTTEN_AFTER, MOST_TABS, Tabs
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Query, Record
 from prefrl.segments import Segment
@@ -191,7 +191,7 @@ class TestSitting:
     @pytest.mark.parametrize("status", ["", "[1]", '{"step": true, "steps": null}', "\x00"])
     def test_a_trainer_that_says_nothing_of_use(self, subject, status):
         (subject.folder / "status.json").write_text(status)
-        assert subject.trainer() == {}
+        assert subject.trainer().said() == {}
 
     def test_eight_labelers_at_once_lose_and_double_nothing(self, store, rng, browser):
         store.ask(random_queries(80, rng, length=2))

@@ -14,9 +14,9 @@ pytest.importorskip("uvicorn")
 import uvicorn
 
 from prefrl.clips import webm
+from prefrl.labelers.subject import Subject
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
-from prefrl.labelers.web.subject import Subject
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries

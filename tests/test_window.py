@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from prefrl.labelers.subject import NOTHING_SAID, Subject, Trainer
 from prefrl.labelers.window.actions import CAPS, EXPLAINED, LABELS, Action, action_of
-from prefrl.labelers.window.figures import NOTHING_SAID, Trainer, figures, read_trainer, short
+from prefrl.labelers.window.figures import figures, short
 from prefrl.labelers.window.layout import ASPECT, Box, arrange
 from prefrl.labelers.window.playback import REST_S, SLOW, Glow, Playback
 from prefrl.labelers.window.sizes import CLIP_BYTES, CLIP_SECONDS, LEAST_HEIGHT, frame_height, frame_size
@@ -158,20 +159,27 @@ def test_large_numbers_are_short(number, said):
     assert short(number) == said
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '"step"', '{"step": "soon"}', '{"step": null}', "\xff"])
+def trainer_of(folder):
+    return Subject(env_id="prefrl/Hopper-v0", horizon=None, on_end="absorb", folder=folder).trainer()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, '{"step": NaN, "steps": Infinity}', "", "{", "[]", '"step"', '{"step": "soon"}', '{"step": null}', "\xff"],
+)
 def test_a_status_that_is_missing_or_damaged_says_nothing(tmp_path, text):
     path = tmp_path / "status.json"
     if text is not None:
         path.write_bytes(text.encode("latin-1"))
-    assert read_trainer(path) == NOTHING_SAID
+    assert trainer_of(tmp_path) == NOTHING_SAID
 
 
 def test_a_status_is_read_and_knows_when_all_labels_are_given(tmp_path):
     path = tmp_path / "status.json"
     said = {"step": 10, "steps": 100, "labels": 5, "labels_wanted": 6, "waiting_for": 1, "seconds": 2.5}
     path.write_text(json.dumps(said))
-    assert read_trainer(path) == Trainer(10, 100, 5, 6)
-    assert not read_trainer(path).content
+    assert trainer_of(tmp_path) == Trainer(10, 100, 5, 6, 1)
+    assert not trainer_of(tmp_path).content
     assert Trainer(labels=6, labels_wanted=6).content
     assert not Trainer(labels=0, labels_wanted=0).content
 

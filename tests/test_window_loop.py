@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from prefrl.labelers.session import LabelingSession
+from prefrl.labelers.subject import NOTHING_SAID, Subject
 from prefrl.labelers.window import theme
 from prefrl.labelers.window.actions import Action
 from prefrl.labelers.window.clip import Clip
 from prefrl.labelers.window.desk import DeskThread
 from prefrl.labelers.window.drawer import Drawer
-from prefrl.labelers.window.labeling import Subject, label_in_window
+from prefrl.labelers.window.labeling import label_in_window
 from prefrl.labelers.window.layout import arrange
 from prefrl.labelers.window.opening import window
 from prefrl.labelers.window.window import Window
@@ -97,7 +98,7 @@ def sit_down(pygame, store, tmp_path, person, drawer=None):
         pygame.event.post(pygame.event.Event(pygame.USEREVENT))
 
     session = LabelingSession(store, LABELER, np.random.default_rng(0), repeat=0.0)
-    desk = DeskThread(session, store, tmp_path / "status.json", wake)
+    desk = DeskThread(session, store, lambda: NOTHING_SAID, wake)
     with window("test", "nothing"):
         try:
             shown = Window(desk, drawer or FlatDrawer(), question="?", fps=40, labeler=LABELER, on_show=person)

@@ -19,11 +19,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from prefrl.labelers.session import ON_SCREEN
+from prefrl.labelers.subject import Subject
 from prefrl.labelers.web.clips import Clips
 from prefrl.labelers.web.guard import Guard
 from prefrl.labelers.web.messages import read_message
 from prefrl.labelers.web.progress import progress
-from prefrl.labelers.web.subject import Subject
 from prefrl.labelers.web.tabs import Tab, Tabs, checked_name
 from prefrl.names import look_up
 from prefrl.store import PreferenceStore
@@ -161,7 +161,7 @@ class Desk:
 
     def _progress(self) -> dict[str, Any]:
         counts, revision, now = self._store.counts(), self._store.revision(), self._clock()
-        said = {"subject": self._subject.name, "trainer": self._subject.trainer()}
+        said = {"subject": self._subject.name, "trainer": self._subject.trainer().said()}
         if self._read is None or self._read[0] != revision or now - self._read[1]["now"] > 10:
             self._read = revision, progress(self._store.records(), counts, now)
         return self._read[1] | said | {"counts": vars(counts)}
@@ -177,7 +177,7 @@ class Desk:
             "question": self._question or self._store.question,
             "subject": self._subject.name,
             "open": counts.open,
-            "trainer": self._subject.trainer(),
+            "trainer": self._subject.trainer().said(),
         }
 
     def _tab(self, request: Request) -> Tab:

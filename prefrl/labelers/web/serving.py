@@ -15,11 +15,11 @@ import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from prefrl.labelers.subject import Subject
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
 from prefrl.labelers.web.drawing import DrawingProcess
 from prefrl.labelers.web.guard import HOST
-from prefrl.labelers.web.subject import Subject
 from prefrl.store import PreferenceStore
 
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from prefrl.labelers.session import Choice, LabelingSession, Showing
+from prefrl.labelers.subject import NOTHING_SAID, Trainer
 from prefrl.labelers.window.actions import Action
-from prefrl.labelers.window.figures import NOTHING_SAID, Trainer, read_trainer
 from prefrl.store import PreferenceStore
 
 
@@ -39,15 +38,19 @@ class DeskThread:
     """Owns a session: carries out one thing after the other, and leaves what came of it in `desk`.
 
     Args:
-        status: the trainer's status.json.
+        trainer: says how far the trainer is.
         on_change: called in the session's thread when `desk` is new.
     """
 
     def __init__(
-        self, session: LabelingSession, store: PreferenceStore, status: Path, on_change: Callable[[], None]
+        self,
+        session: LabelingSession,
+        store: PreferenceStore,
+        trainer: Callable[[], Trainer],
+        on_change: Callable[[], None],
     ) -> None:
         self.desk = Desk(session.current, tuple(session.ahead))
-        self._session, self._store, self._status, self._on_change = session, store, status, on_change
+        self._session, self._store, self._ask_trainer, self._on_change = session, store, trainer, on_change
         self._waiting, self._trainer = 0, NOTHING_SAID
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session")
         self._urgent: Future[None] | None = None
@@ -108,7 +111,7 @@ class DeskThread:
         self._session.refill()
         self._publish(problem)  # first of all the clips: counting takes longer
         counts = self._store.counts()
-        self._waiting, self._trainer = counts.open + counts.held, read_trainer(self._status)
+        self._waiting, self._trainer = counts.open + counts.held, self._ask_trainer()
         self._publish(problem)
 
     def _publish(self, problem: str = "") -> None:

@@ -2,45 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-
-@dataclass(frozen=True)
-class Trainer:
-    """What a trainer says of itself in status.json; None is what it does not say.
-
-    Attributes:
-        step, steps: environment steps done, and of the whole run.
-        labels, labels_wanted: comparisons given, and of the whole run.
-    """
-
-    step: int | None = None
-    steps: int | None = None
-    labels: int | None = None
-    labels_wanted: int | None = None
-
-    @property
-    def content(self) -> bool:
-        """Whether all labels of the run are given."""
-        return self.labels is not None and bool(self.labels_wanted) and self.labels >= (self.labels_wanted or 0)
-
-
-NOTHING_SAID = Trainer()
-
-
-def read_trainer(path: Path) -> Trainer:
-    """What status.json says; nothing where there is none, or one that cannot be read."""
-    try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return NOTHING_SAID
-    if not isinstance(values, dict):
-        return NOTHING_SAID
-    numbers = {name: values.get(name) for name in Trainer.__dataclass_fields__}
-    return Trainer(**{name: int(value) for name, value in numbers.items() if isinstance(value, int | float)})
+from prefrl.labelers.subject import Trainer
 
 
 def figures(answers: int, per_minute: float, waiting: int, trainer: Trainer) -> list[str]:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
 import numpy as np
 import pygame
 
 from prefrl.clips import shown_fps
 from prefrl.labelers.session import LabelingSession
+from prefrl.labelers.subject import Subject
 from prefrl.labelers.window.desk import DeskThread
 from prefrl.labelers.window.drawer import Drawer
 from prefrl.labelers.window.opening import window
 from prefrl.labelers.window.window import OnShow, Window
 from prefrl.store import PreferenceStore
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What is labelled: a run's environment, and where its trainer says how far it is.
-
-    Attributes:
-        env_id, horizon, on_end: the environment, as the run made it.
-        folder: of the run.
-    """
-
-    env_id: str
-    horizon: int | None
-    on_end: Literal["absorb", "reset"]
-    folder: Path
 
 
 def label_in_window(
@@ -53,18 +35,17 @@ def label_in_window(
     Raises:
         ValueError: there is no display, or nothing draws this environment.
     """
-    name = subject.env_id.removeprefix("prefrl/").removesuffix("-v0")
     changed = pygame.event.custom_type()
 
     def wake() -> None:
         if pygame.display.get_init():
             pygame.event.post(pygame.event.Event(changed))
 
-    with window(f"{name}: {labeler} labels", f"`prefrl serve {subject.folder}` shows the same in a browser"):
+    with window(f"{subject.name}: {labeler} labels", f"`prefrl serve {subject.folder}` shows the same in a browser"):
         drawer = Drawer(subject.env_id, subject.horizon, subject.on_end, wake)
         store.release(labeler)  # what a window of theirs held when it was killed; they need not wait for the lease
         session = LabelingSession(store, labeler, rng, repeat=repeat)
-        desk = DeskThread(session, store, subject.folder / "status.json", wake)
+        desk = DeskThread(session, store, subject.trainer, wake)
         try:
             Window(
                 desk,

@@ -1,0 +1,59 @@
+"""The command line: parse here, work elsewhere. Torch and SB3 are imported inside the commands that need them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from prefrl.cli.labeling import answers, label, serve
+from prefrl.cli.looking import envs, evaluate, play, report
+from prefrl.cli.parsing import parse, prepared
+from prefrl.cli.training import fit, resume, train
+from prefrl.names import unknown
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "train": train,
+    "resume": resume,
+    "evaluate": evaluate,
+    "play": play,
+    "label": label,
+    "serve": serve,
+    "report": report,
+    "envs": envs,
+    "fit": fit,
+    "answers": answers,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; a mistake of the user's ends in one line and exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    sys.path.insert(0, str(Path.cwd()))  # where plug-ins of one's own lie
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: prefrl COMMAND ...   (prefrl COMMAND --help says more)\n")
+        for name, command in COMMANDS.items():
+            print(f"  {name:<10}{(command.__doc__ or '').splitlines()[0]}")
+        return 0
+    name, *rest = arguments
+    try:
+        if name not in COMMANDS:
+            raise ValueError(unknown("command", name, COMMANDS))
+        command = COMMANDS[name]
+        return command(rest) if command is train else parse(prepared(command), name, rest)()
+    except Exception as error:
+        if not _is_no_bug(error) or "PREFRL_TRACEBACK" in os.environ:
+            raise
+        print(f"prefrl {name}: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"prefrl {name}: stopped; what a run had saved by its latest checkpoint is there", file=sys.stderr)
+        return 130
+
+
+def _is_no_bug(error: Exception) -> bool:
+    """Bad input, a folder that cannot be written, a database that is damaged: for the user to mend."""
+    databases = sys.modules.get("sqlalchemy.exc")
+    kinds = (ValueError, OSError) if databases is None else (ValueError, OSError, databases.SQLAlchemyError)
+    return isinstance(error, kinds)

@@ -1,0 +1,155 @@
+"""prefrl label, serve, answers: people and what they said."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from prefrl.cli.parsing import Folder
+from prefrl.labelers.subject import Subject
+from prefrl.runs import RunFolder
+from prefrl.store import PreferenceStore
+
+
+def label(
+    run: Folder,
+    /,
+    name: str | None = None,
+    question: str | None = None,
+    repeat: float = 0.05,
+    store: str | None = None,
+) -> int:
+    """Opens a window in which a person says which clip is better.
+
+    Args:
+        run: the run's folder; it may be training meanwhile.
+        name: of who answers; the login name where not given.
+        question: what to ask in this window, instead of the run's own question.
+        repeat: share of the pairs that come a second time, sides swapped: how sure are you?
+        store: a database's URL, where the run does not keep its preferences in its folder.
+    """
+    import numpy as np
+
+    from prefrl.labelers.window.labeling import label_in_window
+
+    with _open(run, store, repeat) as (subject, preferences):
+        answers = label_in_window(
+            preferences, subject, name or _login_name(), np.random.default_rng(), question=question, repeat=repeat
+        )
+    print(f"answers saved: {answers}")
+    return 0
+
+
+def serve(
+    run: Folder,
+    /,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allow_host: tuple[str, ...] = (),
+    question: str | None = None,
+    repeat: float = 0.05,
+    store: str | None = None,
+) -> int:
+    """Opens a page on which people say which clip is better, in any browser, several at once.
+
+    Args:
+        run: the run's folder; it may be training meanwhile.
+        host: the address to listen at; any but this machine's own needs --allow-host.
+        port: 0 for any that is free.
+        allow_host: names by which others may call this machine, such as 192.168.1.20.
+        question: what to ask on this page, instead of the run's own question.
+        repeat: share of the pairs that come a second time, sides swapped: how sure are you?
+        store: a database's URL, where the run does not keep its preferences in its folder.
+    """
+    try:
+        from prefrl.labelers.web import serving
+    except ModuleNotFoundError as error:
+        raise ValueError(f"the page needs {error.name}: pip install 'prefrl[web]'") from error
+    with _open(run, store, repeat) as (subject, preferences):
+        serving.serve(
+            preferences, subject, host=host, port=port, allow_host=allow_host, question=question, repeat=repeat
+        )
+    return 0
+
+
+def answers(
+    where: tyro.conf.Positional[str],
+    /,
+    export: Path | None = None,
+    export_preferences: Path | None = None,
+    import_: Annotated[Path | None, tyro.conf.arg(name="import")] = None,
+    withdraw: str | None = None,
+    labeler: str | None = None,
+) -> int:
+    """Shows what was answered, by whom, how fast and how well; or exports, imports, withdraws answers.
+
+    Args:
+        where: a run's folder, a file with comparisons or a database's URL.
+        export: a .parquet file to write every answer to, with its segments.
+        export_preferences: a .parquet file to write what was chosen and what was rejected to, for other libraries.
+        import_: a file that --export wrote, to add its answers to these.
+        withdraw: id of a query whose answer no longer counts; its row stays.
+        labeler: whose answer to withdraw.
+    """
+    from rich.console import Console
+
+    from prefrl import exchange
+    from prefrl.answers import overview
+
+    if (withdraw is None) != (labeler is None):
+        raise ValueError("--withdraw QUERY_ID and --labeler NAME go together: a query may have several answers")
+    if import_ is not None:
+        exchange.check_answers(import_)  # before a store is made for it
+    opened = PreferenceStore.existing if import_ is None else PreferenceStore
+    with opened(store_of(where)) as store:
+        if import_ is not None:
+            print(f"{exchange.import_answers(store, import_):,} answers that were not there yet, from {import_}")
+        if withdraw is not None and labeler is not None:
+            store.withdraw(withdraw, labeler, lease_s=0.0)
+            print(f"withdrawn: {labeler}'s answer to query {withdraw}")
+        if export is not None:
+            print(f"{exchange.export_answers(store, export):,} answers in {export}")
+        if export_preferences is not None:
+            print(f"{exchange.export_preferences(store, export_preferences):,} preferences in {export_preferences}")
+        if import_ is withdraw is export is export_preferences is None:
+            width = None if sys.stdout.isatty() else 160
+            Console(width=width, markup=False, highlight=False).print(overview(store))
+    return 0
+
+
+@contextmanager
+def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject, PreferenceStore]]:
+    """What is labelled, and the store that its answers go to.
+
+    Args:
+        store: a database's URL; None for the run's own.
+        repeat: of the session, checked before anything opens.
+    """
+    if not 0 <= repeat <= 1:
+        raise ValueError(f"repeat is a share of the pairs, from 0 to 1, got {repeat}")
+    folder = RunFolder(run)
+    config = folder.config()
+    subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
+    with PreferenceStore.existing(store or folder.store_location(config)) as preferences:
+        yield subject, preferences
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:  # a container's user may have no name
+        raise ValueError("nothing here says who you are; give --name") from error
+
+
+def store_of(where: str) -> str | Path:
+    """The store of a run's folder, or what is a store's path or URL already."""
+    if "://" in where or not Path(where).is_dir():
+        return where
+    run = RunFolder(Path(where))
+    return run.store_location(run.config()) if run.config_file.exists() else run.store

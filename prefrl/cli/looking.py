@@ -1,0 +1,80 @@
+"""prefrl evaluate, play, report, envs: what there is to see."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from prefrl_envs.suite import SUITE
+
+from prefrl.cli.parsing import Folder
+from prefrl.runs import RunFolder
+from prefrl.store import PreferenceStore
+
+
+def evaluate(run: Folder, /) -> int:
+    """Prints the summary of a run as JSON."""
+
+    RunFolder(run).config()
+    print(json.dumps(RunFolder(run).summary(), indent=2))
+    return 0
+
+
+def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | None = None) -> int:
+    """Shows the agent of a run, in a window or as a video.
+
+    Args:
+        run: the run's folder.
+        video: a .webm or .mp4 file to write instead of opening a window.
+        seed: of the episode.
+        steps: at most so many steps of it.
+    """
+    from prefrl.playing import film, show
+
+    if steps is not None and steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    folder = RunFolder(run)
+    if video is not None:
+        film(folder, video, seed, steps)
+        print(video)
+    else:
+        show(folder, seed, steps)
+    return 0
+
+
+def report(run: Folder, /) -> int:
+    """Draws the report of a run again."""
+    print(draw_report(RunFolder(run)))
+    return 0
+
+
+def draw_report(run: RunFolder) -> Path:
+    """Writes report.html into a run's folder, with the comparisons in its store."""
+    from prefrl.report import write_report
+
+    config = run.config()
+    if not config.labels:
+        return write_report(run.path, ())
+    with PreferenceStore.existing(run.store_location(config)) as store:
+        return write_report(run.path, store.answered())
+
+
+def envs() -> int:
+    """Lists the environment suite."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("environment", "horizon", "clip", "fps", "steps", "true reward", box=None, pad_edge=False)
+    for row in SUITE:
+        table.add_row(
+            row.id,
+            f"{row.horizon:,}",
+            f"{row.clip_steps}",
+            f"{row.fps}",
+            f"{row.training_steps:,}",
+            row.true_reward,
+        )
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width).print(table)
+    return 0

@@ -1,0 +1,168 @@
+"""prefrl train, resume, fit: what learns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from prefrl_envs.suite import canonical_id
+
+from prefrl.cli.looking import draw_report
+from prefrl.cli.parsing import Folder, parse
+from prefrl.config import RlhfConfig
+from prefrl.presets import preset_config
+from prefrl.runs import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(RlhfConfig):
+    """Trains an agent from comparisons, or on the true reward with --labels 0."""
+
+    env_id: tyro.conf.Positional[str]  # in the suite (`prefrl envs`), or any Gymnasium id with --horizon
+    out: Path | None = None  # the run's folder; runs/<env>-<variant>-<labels>-seed-<seed> where not given
+
+    def __post_init__(self) -> None:
+        """Nothing: what cannot work is refused by `config`, in one line, not in the parser's box."""
+
+    def config(self) -> RlhfConfig:
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(RlhfConfig)}
+        return RlhfConfig(**fields)
+
+    def folder(self) -> Path:
+        name = self.env_id.removeprefix("prefrl/").removesuffix("-v0").replace("/", "-")
+        variant = self.variant or self.preset
+        return self.out or Path("runs") / f"{name}-{variant}-{self.labels}-seed-{self.seed}"
+
+
+def train(args: Sequence[str]) -> int:
+    """Trains an agent."""
+    from prefrl.agents.ppo import choose_device
+    from prefrl.algorithms.rlhf import check
+
+    # Twice: only once the environment and the preset are known is it known what the other options default to.
+    first = _parse_train(args, TrainCommand(env_id=tyro.MISSING, labels=700, steps=0, seed=0))
+    env_id, steps = canonical_id(first.env_id), first.steps or None
+    config = preset_config(first.preset, env_id, labels=first.labels, steps=steps, seed=first.seed)
+    defaults = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    command = dataclasses.replace(_parse_train(args, TrainCommand(**defaults)), env_id=env_id)
+    config, run = command.config(), RunFolder(command.folder())
+    check(config, choose_device(config.device))
+    run.create(config)
+    return _run(config, run)
+
+
+def _parse_train(args: Sequence[str], default: TrainCommand) -> TrainCommand:
+    return parse(TrainCommand, "train", args, default=default, config=(tyro.conf.OmitArgPrefixes,))
+
+
+def resume(
+    run: Folder,
+    /,
+    steps: int | None = None,
+    labels: int | None = None,
+) -> int:
+    """Goes on with a run that was stopped or killed, or extends one that has ended.
+
+    Args:
+        run: the run's folder.
+        steps: the new total of environment steps.
+        labels: the new total of comparisons.
+    """
+
+    folder = RunFolder(run)
+    config = folder.config()
+    steps, labels = config.steps if steps is None else steps, config.labels if labels is None else labels
+    if steps < config.steps or labels < config.labels:
+        raise ValueError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
+    extended = dataclasses.replace(config, steps=steps, labels=labels)
+    if config.labels == 0 and extended.labels:
+        raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
+    if folder.has_ended(extended):
+        raise ValueError(f"{run} ended at {config.steps} steps; give more --steps or --labels to extend it")
+    return _run(extended, folder)
+
+
+def fit(
+    store: tyro.conf.Positional[str],
+    /,
+    env: str,
+    out: Path,
+    horizon: int | None = None,
+    epochs: int = 200,
+    seed: int = 0,
+    device: str = "auto",
+) -> int:
+    """Learns a reward model from stored comparisons alone.
+
+    Args:
+        store: the file with the comparisons, preferences.sqlite3 in a run's folder, or a database's URL.
+        env: the environment that they are about.
+        out: folder for the reward model.
+        horizon: steps per episode; needed for environments outside the suite.
+        epochs: passes over the comparisons.
+        seed: of the networks' weights and the order of training.
+        device: auto, cpu, cuda or mps.
+    """
+    from prefrl.algorithms.offline import fit_store
+
+    stats = fit_store(store, canonical_id(env), out, horizon=horizon, epochs=epochs, seed=seed, device=device)
+    print(json.dumps(stats, indent=2))
+    return 0
+
+
+def _run(config: RlhfConfig, run: RunFolder) -> int:
+    """Trains in the run's folder until its end or until Ctrl-C."""
+    from prefrl.agents.ppo import choose_device
+    from prefrl.algorithms.rlhf import train as train_loop
+    from prefrl.labelers.oracle import Oracle
+    from prefrl.progress import ProgressBar
+
+    device = choose_device(config.device)
+    what = f"{config.labels} comparisons" if config.labels else "the true reward"
+    print(f"{config.env_id}: {config.steps:,} steps from {what}, on {device}, in {run.path}", file=sys.stderr)
+    oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
+    if config.labeler == "human":
+        print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
+    stop = StopOnSignal()
+    with ProgressBar(config, run.path) as bar, stop:
+        ended = train_loop(config, run, oracle, device=device, on_row=bar, on_wait=bar.wait, stopped=stop.asked)
+    if not ended:
+        print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)
+        return 130
+    summary = run.summary()
+    print(
+        f"true return {summary['true_return_mean']:.1f} ± {summary['true_return_std']:.1f} "
+        f"(random policy {summary['random_return_mean']:.1f})\n"
+        f"report: {draw_report(run)}"
+    )
+    return 0
+
+
+class StopOnSignal:
+    """Ctrl-C or a polite kill asks to stop; a second Ctrl-C does not ask."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def asked(self) -> bool:
+        return self._asked
+
+    def __enter__(self) -> StopOnSignal:
+        self._before = {kind: signal.signal(kind, self._handle) for kind in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
+
+    def _handle(self, kind: int, _: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        print("\nsaving after this rollout; once more to leave at once", file=sys.stderr)
