@@ -86,3 +86,18 @@ def stack_observations(observations: Sequence[Observations]) -> Observations:
     if isinstance(first, dict):
         return {key: np.stack([obs[key] for obs in cast(Sequence[dict], observations)]) for key in first}
     return np.stack(cast(Sequence[np.ndarray], observations))
+
+
+def stacked(frames: np.ndarray, depth: int) -> np.ndarray:
+    """Frames [T + depth - 1, ...], one a step, as observations [T, depth, ...] of the latest `depth`, oldest first.
+
+    A read-only view: every frame is kept once.
+    """
+    return np.moveaxis(np.lib.stride_tricks.sliding_window_view(frames, depth, axis=0), -1, 1)
+
+
+def unstacked(obs: np.ndarray) -> np.ndarray | None:
+    """The inverse of `stacked`, a copy; None where consecutive observations [T, depth, ...] are no such stacks."""
+    if obs.ndim < 3 or not np.array_equal(obs[1:, :-1], obs[:-1, 1:]):
+        return None
+    return np.concatenate([obs[0], obs[1:, -1]])

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from prefrl.segments import Segment, map_arrays, stack_observations
+from prefrl.segments import Segment, map_arrays, stack_observations, stacked, unstacked
 
 
 def a_segment(env_id="toy", rewards=(1.0, 2.0, 3.0), render_states=None):
@@ -81,3 +81,21 @@ def test_stack_observations_adds_a_first_axis():
 def test_map_arrays_reaches_every_array():
     assert map_arrays(np.ones(2), np.sum) == 2
     assert map_arrays({"a": np.ones(2), "b": np.ones(3)}, np.sum) == {"a": 2, "b": 3}
+
+
+def test_stacked_frames_are_the_latest_ones_oldest_first():
+    frames = np.arange(7)[:, None, None] * np.ones((1, 2, 3), int)
+    obs = stacked(frames, 4)
+    assert obs.shape == (4, 4, 2, 3)
+    assert obs[:, :, 0, 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 6]]
+    assert np.shares_memory(obs, frames)
+
+
+def test_unstacking_gives_the_frames_back():
+    frames = np.random.default_rng(0).integers(0, 255, (9, 5, 5), np.uint8)
+    np.testing.assert_array_equal(unstacked(stacked(frames, 4)), frames)
+
+
+def test_what_is_no_stack_is_not_unstacked():
+    assert unstacked(np.random.default_rng(0).integers(0, 255, (6, 4, 5, 5), np.uint8)) is None
+    assert unstacked(np.zeros((6, 4))) is None
