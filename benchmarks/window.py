@@ -18,8 +18,6 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -28,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 from store import as_segment, hopper_steps
+from xvfb import x_server
 
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
@@ -107,21 +106,6 @@ def open_window(folder: Path, connection: Connection) -> None:
     subject = Subject(env_id=ENV_ID, horizon=None, on_end="absorb", folder=folder)
     with PreferenceStore.existing(folder / "preferences.sqlite3") as store:
         label_in_window(store, subject, "xdotool", np.random.default_rng(0), repeat=0.0, on_show=tell)
-
-
-@contextmanager
-def x_server(screen: str) -> Iterator[str]:
-    """The name of a display in memory."""
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{screen}x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    try:
-        with os.fdopen(reading) as numbers:
-            yield f":{numbers.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def hopper_queries(number: int) -> list[Query]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from stable_baselines3 import PPO
 
 from prefrl.clips import shown_fps, write_video
 from prefrl.evaluation import act_by, play_episodes
+from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
 from prefrl.runs import RunFolder
 
@@ -42,17 +41,14 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
     Raises:
         ValueError: there is no display.
     """
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ValueError("there is no display to open a window on; write a video with --video FILE.webm")
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # SDL and MuJoCo must not share OpenGL: black windows
-    import pygame
+    import pygame  # not above prefrl.labelers.window, which says how it is to be loaded
 
+    instead = "write a video with --video FILE.webm"
+    check_display(instead)  # before the episode is played, which takes its time
     rollout, states = _episode(run, seed, steps)
     returns = rollout.true_rewards[:, 0].cumsum()
-    pygame.display.init()  # not pygame.init: there is no sound to set up
-    window, clock = pygame.display.set_mode((WIDTH, HEIGHT)), pygame.time.Clock()
-    with _renderer(run) as renderer:
+    with display(instead), _renderer(run) as renderer:
+        window, clock = pygame.display.set_mode((WIDTH, HEIGHT)), pygame.time.Clock()
         at, paused = 0, False
         while at < len(states):
             for event in pygame.event.get():
@@ -67,7 +63,6 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
                 pygame.display.flip()
                 at += 1
             clock.tick(shown_fps(run.config().env_id))
-    pygame.quit()
 
 
 def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.ndarray]:

@@ -2,7 +2,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -10,10 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-    os.environ.setdefault("MUJOCO_GL", "egl")
+from benchmarks.xvfb import x_server
 
-pytest_plugins = ["prefrl.testing"]
+pytest_plugins = ["prefrl.testing", "stores", "pages"]
 
 
 def missing(what, why):
@@ -78,13 +76,5 @@ def x_display():
     """The name of an X display of our own, 1280x720 pixels in memory, for a window and xdotool."""
     if not (shutil.which("Xvfb") and shutil.which("xdotool")):
         missing("xvfb", "Xvfb and xdotool are not both on PATH; apt-get install xvfb xdotool")
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x720x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    try:
-        with os.fdopen(reading) as numbers:
-            yield f":{numbers.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait()
+    with x_server() as display:
+        yield display

@@ -74,6 +74,14 @@ def test_play_without_a_display_says_what_to_do(run, capsys, monkeypatch):
     assert "write a video with --video" in refused(capsys, "play", str(run))
 
 
+def test_play_shows_an_episode_and_leaves_the_display(run, monkeypatch):
+    import pygame
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    assert main(["play", str(run), "--steps", "3"]) == 0
+    assert not pygame.display.get_init()
+
+
 def test_label_without_a_display_names_the_page(run, capsys, monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):

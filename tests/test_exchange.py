@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from stores import Clock
 
 from prefrl import exchange
 from prefrl.exchange import export_answers, export_preferences, import_answers
@@ -16,26 +17,10 @@ pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 
-class Clock:
-    """A second later each time."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        self.now += 1.0
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with PreferenceStore(tmp_path / "preferences.sqlite3", clock=clock) as store:
-        yield store
+    """A second later each time."""
+    return Clock(tick=1.0)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

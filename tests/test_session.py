@@ -8,37 +8,7 @@ import pytest
 
 from prefrl.labelers.session import LabelingSession, Showing
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE
-from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
-
-
-class Clock:
-    """Turned by hand; the store's and the session's."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with PreferenceStore(tmp_path / "preferences.sqlite3", clock=clock) as store:
-        yield store
-
-
-@pytest.fixture
-def queries(store, rng):
-    """100 queries that the store was asked."""
-    queries = random_queries(100, rng, length=3)
-    store.ask(queries)
-    return queries
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_no_module_of_the_suite_loads_the_trainer():
     assert _python(code + "print({'torch', 'stable_baselines3', 'prefrl'} & set(sys.modules))") == "set()"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux does MuJoCo draw by EGL")
 def test_without_a_display_mujoco_draws_by_egl_unless_told_otherwise():
     code = "import prefrl_envs, os; print(os.environ.get('MUJOCO_GL'))"
     assert _python(code, MUJOCO_GL=None, DISPLAY=None, WAYLAND_DISPLAY=None) == "egl"

@@ -12,20 +12,18 @@ import pytest
 pytest.importorskip("uvicorn")
 
 import uvicorn
+from pages import TOKEN
 
 from prefrl.clips import webm
-from prefrl.labelers.subject import Subject
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE
-from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
 
 ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-TOKEN = "a-secret"
 SIZES = {"phone": (390, 844), "laptop": (1280, 720), "large": (2560, 1440), "short": (844, 390)}
 
 
@@ -59,22 +57,8 @@ def chromium():
 
 
 @pytest.fixture
-def store(tmp_path):
-    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
-        yield store
-
-
-@pytest.fixture
-def queries(store, rng):
-    queries = random_queries(20, rng, length=3)
-    store.ask(queries)
-    return queries
-
-
-@pytest.fixture
-def address(store, tmp_path):
+def address(store, subject):
     """Of a server in a thread of this process."""
-    subject = Subject(env_id="prefrl/Hopper-v0", horizon=None, on_end="absorb", folder=tmp_path)
     app = create_app(store, subject, Clips(Drawn), token=TOKEN, repeat=0.0, question="Which is nicer?")
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

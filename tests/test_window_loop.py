@@ -1,6 +1,6 @@
 """The window's event loop, on a real store, without a display: SDL paints into memory."""
 
-import os
+import sys
 import threading
 
 import numpy as np
@@ -49,10 +49,9 @@ def pygame(monkeypatch):
 
 
 @pytest.fixture
-def store(tmp_path, rng):
-    with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
-        store.ask(random_queries(6, rng))
-        yield store
+def store(store, rng):
+    store.ask(random_queries(6, rng))
+    return store
 
 
 def layout_of(pygame):
@@ -302,8 +301,6 @@ def test_an_environment_that_nothing_draws_is_said_by_the_process_that_draws(rng
 
 
 def test_a_display_that_is_not_there_is_said(monkeypatch):
-    import sys
-
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
@@ -311,7 +308,7 @@ def test_a_display_that_is_not_there_is_said(monkeypatch):
         pass
 
 
-@pytest.mark.skipif(os.name != "posix", reason="X11")
+@pytest.mark.skipif(sys.platform != "linux", reason="DISPLAY names an X server on Linux only")
 def test_a_display_that_does_not_answer_is_said(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":9876")
     for name in ("WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "XDG_RUNTIME_DIR"):

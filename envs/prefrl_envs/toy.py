@@ -15,6 +15,7 @@ from gymnasium import spaces
 
 _GREEN, _BLUE, _DARK, _LIGHT = (60, 160, 90), (50, 90, 200), (60, 60, 70), (235, 235, 235)
 _SIDE = 128  # pixels of a frame
+_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
 
 class Toy(gym.Env, ABC):
@@ -23,10 +24,7 @@ class Toy(gym.Env, ABC):
     Subclasses start, move and pay; `state` is what it takes to draw the current observation.
     """
 
-    metadata = {  # noqa: RUF012 (Gymnasium declares it)
-        "render_modes": ["rgb_array"],
-        "render_fps": 10,
-    }
+    metadata = _METADATA
     state: np.ndarray
 
     def __init__(self, render_mode: str | None = None) -> None:

@@ -124,7 +124,8 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if not path.exists():
         return {}, {}
     with safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 (it is no dict)
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
 
 
 def _episode(path: Path) -> Episode | None:

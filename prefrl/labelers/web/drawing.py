@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import sys
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Literal
@@ -13,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from prefrl.clips import renderer, shown_fps, webm
+from prefrl.labelers.drawing import become_a_drawing_process
 
-NICENESS = 5  # a trainer on the same machine goes first
 PIXELS = 480  # width and height of a clip
 
 
@@ -22,11 +19,7 @@ def draw_until_closed(
     connection: Connection, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]
 ) -> None:
     """Says "" when it can draw, or why it cannot; then a clip for each [T, S] of states, until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the connection
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    if sys.platform == "linux":
-        os.environ.setdefault("MUJOCO_GL", "egl")
+    become_a_drawing_process()
     with ExitStack() as stack:
         try:
             draw = stack.enter_context(renderer(env_id, PIXELS, PIXELS, horizon, on_end))

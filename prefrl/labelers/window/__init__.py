@@ -5,4 +5,4 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # no OpenGL for flat pictures; a trainer needs the processor
+os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")  # no OpenGL beside MuJoCo's (black windows)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from prefrl.clips import Draw, renderer
+from prefrl.labelers.drawing import become_a_drawing_process
 from prefrl.labelers.window.sizes import frame_height, frame_size
 
-NICENESS = 5  # a trainer on the same machine goes first
 FIRST_GUESS = 40e-9  # seconds a pixel, of a processor that draws by itself; the first clip comes soon
 
 
@@ -44,11 +41,7 @@ class Drawn:
 
 def serve(connection: Connection, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]) -> None:
     """Draws jobs until the other end is closed: the window left, or was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window, which then closes the connection
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    if sys.platform == "linux":
-        os.environ.setdefault("MUJOCO_GL", "egl")
+    become_a_drawing_process()
     pace, height, draw = FIRST_GUESS, 0, None
     with ExitStack() as stack:
         try:

@@ -1,4 +1,4 @@
-"""Opens the window on a display, or says in one line why it cannot."""
+"""Opens a window on a display, or says in one line why it cannot."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ def window(caption: str, instead: str) -> Iterator[pygame.Surface]:
     Raises:
         ValueError: no display, or one that cannot be reached.
     """
+    with display(instead):
+        pygame.display.set_caption(caption)
+        yield pygame.display.set_mode(_size(*pygame.display.get_desktop_sizes()[0]), pygame.RESIZABLE)
+
+
+@contextmanager
+def display(instead: str) -> Iterator[None]:
+    """pygame's display and fonts, for as long as the context.
+
+    Raises:
+        ValueError: no display, or one that cannot be reached.
+    """
     check_display(instead)
     try:
         pygame.display.init()  # not pygame.init: there is no sound to set up
@@ -39,8 +51,7 @@ def window(caption: str, instead: str) -> Iterator[pygame.Surface]:
         if pygame.display.get_driver() in NO_PICTURE and not os.environ.get("SDL_VIDEODRIVER"):
             raise ValueError(f"the display cannot be reached; {instead}")
         pygame.font.init()
-        pygame.display.set_caption(caption)
-        yield pygame.display.set_mode(_size(*pygame.display.get_desktop_sizes()[0]), pygame.RESIZABLE)
+        yield
     finally:
         forget_fonts()  # they do not outlive pygame, not even unused
         pygame.quit()
