@@ -48,7 +48,7 @@ from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv
 from prefrl.rollouts import Recorder, SegmentPool
 from prefrl.runs import Row, RunFolder
-from prefrl.vecenv import BatchVecEnv
+from prefrl.vecenv import MujocoVecEnv
 
 STOCK = PpoConfig(num_envs=8, n_steps=256, batch_size=64)
 LABELS, ROUND_STEPS, INITIAL_STEPS = 700, 15_625, 8_192
@@ -120,7 +120,7 @@ def timed_run(config: RlhfConfig, run: RunFolder) -> tuple[list[tuple[float, int
 
     run.create(config)
     parts = [
-        (BatchVecEnv, "step_wait", "environments"),
+        (MujocoVecEnv, "step_wait", "environments"),
         (Recorder, "step_wait", "recorder"),
         (PPO, "collect_rollouts", "collect"),
         (PPO, "train", "PPO's update"),

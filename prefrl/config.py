@@ -84,6 +84,17 @@ class OracleConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AtariConfig:
+    """An Atari game: what is painted over, and what its end costs. Other environments read none of it."""
+
+    boxes: Literal["default", "paper"] | tuple[tuple[int, int, int, int], ...] = (
+        "default"  # a set, or top bottom left right
+    )
+    end_penalty: float | None = None  # points that the oracle takes off at a game's end; None for the game's own
+    show_score: bool = False  # whether people see what is painted over for the agent
+
+
+@dataclass(frozen=True, kw_only=True)
 class RlhfConfig:
     """One run: an agent trained from comparisons, or on the true reward where labels is 0."""
 
@@ -109,6 +120,7 @@ class RlhfConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
     oracle: OracleConfig = field(default_factory=OracleConfig)
+    atari: AtariConfig = field(default_factory=AtariConfig)
 
     def __post_init__(self) -> None:
         _require(
@@ -207,7 +219,9 @@ def from_json(values: dict[str, Any]) -> RlhfConfig:
     Raises:
         ValueError: a setting that is not known, or a value that does not fit.
     """
-    groups = {"agent": PpoConfig, "reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig}
+    groups = {
+        "agent": PpoConfig, "reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig, "atari": AtariConfig,
+    }  # fmt: skip
     nested = {name: build(group, values.get(name, {})) for name, group in groups.items()}
     return build(RlhfConfig, values | nested)
 
@@ -223,5 +237,5 @@ def build(kind: Any, values: dict[str, Any]) -> Any:
 def _restore(kind: Any, value: Any) -> Any:
     """JSON knows neither tuples nor infinities."""
     if isinstance(value, list):
-        return tuple(value)
+        return tuple(_restore("", item) for item in value)
     return float(value) if kind == "float" else value

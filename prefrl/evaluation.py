@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
+from prefrl_envs.suite import find
 from prefrl_envs.wrappers import OnEnd
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from prefrl.config import AtariConfig
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.segments import Observations
 from prefrl.vecenv import make_vec_env
 
 Policy = Callable[[Observations], np.ndarray]
 """Observations [N, ...] -> actions [N, ...]."""
+
+
+def as_judged(model: BaseAlgorithm, env_id: str) -> Policy:
+    """The policy of an agent as it is judged and shown: its likeliest actions, but in Atari games drawn ones.
+
+    Games hardly differ from one another, and the likeliest action may be to wait for a ball that nobody serves.
+    """
+    row = find(env_id)
+    return act_by(model, deterministic=row is None or row.game is None)
 
 
 def act_by(model: BaseAlgorithm, *, deterministic: bool) -> Policy:
@@ -51,23 +64,64 @@ def play_episodes(
     horizon: int | None = None,
     on_end: OnEnd = "absorb",
     threads: int = 1,
+    atari: AtariConfig = AtariConfig(),  # noqa: B008 (frozen)
 ) -> Rollout:
     """One episode in each of `episodes` fresh environments, side by side.
 
     Args:
-        seed: episode i starts from the seed seed + i.
+        seed: episode i starts from the seed seed + i; a policy that draws from torch's generator is seeded too.
 
     Returns:
         T steps of N = episodes environments; T is the horizon, which all episodes share.
     """
-    recorder = Recorder(make_vec_env(env_id, episodes, seed, horizon=horizon, on_end=on_end, threads=threads))
+    venv = make_vec_env(env_id, episodes, seed, horizon=horizon, on_end=on_end, threads=threads, atari=atari)
+    recorder = Recorder(venv)
     obs: Any = recorder.reset()
     done = False
-    while not done:
-        obs, _, dones, _ = recorder.step(policy(obs))
-        done = bool(dones.all())
+    with _seeded(seed):
+        while not done:
+            obs, _, dones, _ = recorder.step(policy(obs))
+            done = bool(dones.all())
     recorder.close()
     return recorder.take()
+
+
+def play_games(
+    env_id: str,
+    policy: Policy,
+    games: int,
+    seed: int,
+    *,
+    threads: int = 1,
+    atari: AtariConfig = AtariConfig(),  # noqa: B008 (frozen)
+) -> np.ndarray:
+    """[games] score of the first complete game in each of `games` fresh environments, side by side.
+
+    One game of each: to take the games that end first would favour the short ones. No game is longer than half an
+    hour, 27,000 steps, when ALE ends it: its score until then counts.
+
+    Args:
+        seed: as for `play_episodes`.
+    """
+    venv = make_vec_env(env_id, games, seed, threads=threads, atari=atari)
+    obs: Any = venv.reset()
+    scores = np.full(games, np.nan)
+    with _seeded(seed):
+        while np.isnan(scores).any():
+            obs, _, _, infos = venv.step(policy(obs))
+            for i, info in enumerate(infos):
+                if np.isnan(scores[i]):
+                    scores[i] = info.get("game_score", np.nan)
+    venv.close()
+    return scores
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """torch's generators from a seed, and afterwards as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
 
 
 def true_returns(rollout: Rollout) -> np.ndarray:

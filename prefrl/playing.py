@@ -9,7 +9,7 @@ from prefrl_envs.rendering import Renderer
 from stable_baselines3 import PPO
 
 from prefrl.clips import shown_fps, write_video
-from prefrl.evaluation import act_by, play_episodes
+from prefrl.evaluation import as_judged, play_episodes
 from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
 from prefrl.runs import RunFolder
@@ -29,14 +29,14 @@ def load_agent(run: RunFolder) -> PPO:
 
 
 def film(run: RunFolder, video: Path, seed: int, steps: int | None) -> None:
-    """Writes one deterministic episode to `video`, at the speed a person should see it at."""
+    """Writes one episode to `video`, at the speed a person should see it at."""
     _, states = _episode(run, seed, steps)
     with _renderer(run) as renderer:
         write_video(video, renderer.draw(states), shown_fps(run.config().env_id))
 
 
 def show(run: RunFolder, seed: int, steps: int | None) -> None:
-    """Plays one deterministic episode in a window, once. Space pauses, Escape or q leaves.
+    """Plays one episode in a window, once. Space pauses, Escape or q leaves.
 
     Raises:
         ValueError: there is no display.
@@ -67,8 +67,11 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
 
 def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.ndarray]:
     """A fresh episode of the last policy, and what draws its first `steps` steps."""
-    config, policy = run.config(), act_by(load_agent(run), deterministic=True)
-    rollout = play_episodes(config.env_id, policy, 1, seed, horizon=config.horizon, on_end=config.on_end)
+    config = run.config()
+    policy = as_judged(load_agent(run), config.env_id)
+    rollout = play_episodes(
+        config.env_id, policy, 1, seed, horizon=config.horizon, on_end=config.on_end, atari=config.atari
+    )  # fmt: skip
     if rollout.render_states is None:
         raise ValueError(f"nothing is known that draws {config.env_id}")
     return rollout, rollout.render_states[:steps, 0]

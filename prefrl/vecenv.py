@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from prefrl_envs.wrappers import OnEnd, RenderState, make_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
+from prefrl.config import AtariConfig
+
 
 def make_vec_env(
     env_id: str,
@@ -21,6 +24,7 @@ def make_vec_env(
     horizon: int | None = None,
     on_end: OnEnd = "absorb",
     threads: int = 1,
+    atari: AtariConfig = AtariConfig(),  # noqa: B008 (frozen)
 ) -> VecEnv:
     """N copies of an environment; copy i is seeded with seed + i.
 
@@ -33,29 +37,39 @@ def make_vec_env(
         seed: takes effect at the next reset.
         horizon: steps of an episode; None for the suite's own.
         on_end: see `prefrl_envs.wrappers.FixedHorizon`.
-        threads: that step MuJoCo tasks of the suite; the others are stepped one by one.
+        threads: that step MuJoCo tasks of the suite and Atari games; the others are stepped one by one.
+        atari: of an Atari game.
 
     Raises:
         ValueError: unknown id, or no horizon for an environment outside the suite.
     """
     env_id = canonical_id(env_id)
     row = find(env_id)
+    options = dataclasses.asdict(atari) if row is not None and row.game else {}
     if row is not None and "mujoco" in row.tags:
-        venv: VecEnv = BatchVecEnv(env_id, num_envs, threads, horizon)
+        from prefrl_envs.vector import MujocoBatch
+
+        venv: VecEnv = MujocoVecEnv(MujocoBatch(env_id, num_envs, threads, horizon))
+    elif row is not None and row.scored:
+        from prefrl_envs.atari_vector import AtariBatch
+
+        venv = AtariVecEnv(AtariBatch(env_id, num_envs, threads, horizon, **options))
     else:
-        venv = TrueRewardVecEnv([lambda: RenderState(make_env(env_id, horizon, on_end))] * num_envs)
+        venv = TrueRewardVecEnv([lambda: RenderState(make_env(env_id, horizon, on_end, **options))] * num_envs)
     venv.seed(seed)
     return venv
 
 
 class BatchVecEnv(VecEnv):
-    """A MuJoCo task of the suite, stepped by `prefrl_envs.vector.MujocoBatch`."""
+    """A batch of the suite, whose copies all end their episodes together.
 
-    def __init__(self, env_id: str, num_envs: int, threads: int = 1, horizon: int | None = None) -> None:
-        from prefrl_envs.vector import MujocoBatch
+    Args:
+        batch: of `prefrl_envs.vector` or `prefrl_envs.atari_vector`.
+    """
 
-        self._batch = MujocoBatch(env_id, num_envs, threads, horizon)
-        super().__init__(num_envs, self._batch.observation_space, self._batch.action_space)
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+        super().__init__(batch.num_envs, batch.observation_space, batch.action_space)
 
     def reset(self) -> np.ndarray:
         obs = self._batch.reset(self._seeds)
@@ -66,19 +80,8 @@ class BatchVecEnv(VecEnv):
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = actions
 
-    def step_wait(self) -> VecEnvStepReturn:
-        obs, true_rewards, truncated = self._batch.step(self._actions)
-        infos: list[dict[str, Any]] = [
-            {"true_reward": reward, "TimeLimit.truncated": ended}
-            for reward, ended in zip(true_rewards.tolist(), truncated.tolist(), strict=True)
-        ]
-        if self._batch.terminal_observations is not None:
-            for info, terminal in zip(infos, self._batch.terminal_observations, strict=True):
-                info["terminal_observation"] = terminal
-        return obs, true_rewards.astype(np.float32), truncated, infos
-
     def render_states(self) -> np.ndarray:
-        """[N, S] float32: what it takes to draw the current observations."""
+        """[N, ...] what it takes to draw the current observations; of a game the colour screens themselves."""
         return self._batch.render_states()
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
@@ -91,7 +94,7 @@ class BatchVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Calls a method of the v5 environment in each copy's state; what it changes does not come back."""
+        """Calls a method of what `batch.env(i)` gives of each copy; what it changes does not come back."""
         return [
             getattr(self._batch.env(i), method_name)(*method_args, **method_kwargs) for i in self._get_indices(indices)
         ]
@@ -106,6 +109,51 @@ class BatchVecEnv(VecEnv):
         self._batch.close()
 
 
+class MujocoVecEnv(BatchVecEnv):
+    """A MuJoCo task of the suite, stepped by `prefrl_envs.vector.MujocoBatch`."""
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, true_rewards, truncated = self._batch.step(self._actions)
+        infos = _infos(true_rewards, truncated)
+        if self._batch.terminal_observations is not None:
+            for info, terminal in zip(infos, self._batch.terminal_observations, strict=True):
+                info["terminal_observation"] = terminal
+        return obs, true_rewards.astype(np.float32), truncated, infos
+
+
+class AtariVecEnv(BatchVecEnv):
+    """An Atari game, stepped by `prefrl_envs.atari_vector.AtariBatch`.
+
+    Besides the true reward, infos[i] has "game_score" at the step that ended a game, and "oracle_reward" where that
+    is another than the true reward.
+
+    Attributes:
+        frame_stack: frames in an observation; consecutive observations share all but one of them.
+    """
+
+    @property
+    def frame_stack(self) -> int:
+        return self._batch.frame_stack
+
+    def step_wait(self) -> VecEnvStepReturn:
+        step = self._batch.step(self._actions)
+        infos = _infos(step.true_rewards, step.truncated)
+        for i in np.flatnonzero(~np.isnan(step.game_scores)):
+            infos[i]["game_score"] = float(step.game_scores[i])
+        for i in np.flatnonzero(step.oracle_rewards != step.true_rewards):
+            infos[i]["oracle_reward"] = float(step.oracle_rewards[i])
+        for i in np.flatnonzero(step.truncated):
+            infos[i]["terminal_observation"] = step.obs[i]  # the stream goes on with it
+        return step.obs, step.true_rewards.astype(np.float32), step.truncated, infos
+
+
+def _infos(true_rewards: np.ndarray, truncated: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {"true_reward": reward, "TimeLimit.truncated": ended}
+        for reward, ended in zip(true_rewards.tolist(), truncated.tolist(), strict=True)
+    ]
+
+
 class TrueRewardVecEnv(DummyVecEnv):
     """Steps environments one by one; the reward is info["true_reward"] where an environment says it."""
 
@@ -115,8 +163,13 @@ class TrueRewardVecEnv(DummyVecEnv):
             rewards[i] = info.setdefault("true_reward", float(rewards[i]))
         return obs, rewards, dones, infos
 
+    @property
+    def frame_stack(self) -> int:
+        """Frames in an observation; 1 where observations do not overlap."""
+        return getattr(self.envs[0].unwrapped, "frame_stack", 1)
+
     def render_states(self) -> np.ndarray | None:
-        """[N, S] what it takes to draw the current observations, or None."""
+        """[N, ...] what it takes to draw the current observations, or None."""
         envs: list[Any] = self.envs
         states = [env.render_state() for env in envs]
         return None if any(state is None for state in states) else np.stack(states)

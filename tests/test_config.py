@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig, from_json, to_json
+from prefrl.config import (
+    AtariConfig,
+    OracleConfig,
+    PpoConfig,
+    QueryConfig,
+    RewardConfig,
+    RlhfConfig,
+    from_json,
+    to_json,
+)
 
 
 def config(**values):
@@ -66,7 +75,7 @@ def test_every_field_of_every_group_is_documented_by_a_comment_or_its_name():
     import prefrl.config
 
     source = Path(prefrl.config.__file__).read_text().splitlines()
-    for group in (PpoConfig, RewardConfig, QueryConfig, OracleConfig):
+    for group in (PpoConfig, RewardConfig, QueryConfig, OracleConfig, AtariConfig):
         for field in dataclasses.fields(group):
             line = next(line for line in source if line.strip().startswith(f"{field.name}:"))
             standard = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import os
 import sys
 from dataclasses import dataclass
 
 import gymnasium as gym
+
+from prefrl_envs.games import roms
 
 _NAMESPACE = "prefrl/"
 
@@ -27,6 +30,7 @@ class Entry:
         true_reward: one line saying what it is.
         tags: groups it belongs to.
         measure: "module:name" of what counts how well a behaviour is done; see `prefrl_envs.measures`.
+        game: the Atari game that it is played in, as `prefrl_envs.games` calls it.
     """
 
     id: str
@@ -38,6 +42,25 @@ class Entry:
     true_reward: str
     tags: tuple[str, ...] = ()
     measure: str | None = None
+    game: str | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the true reward is the score of an Atari game."""
+        return self.game is not None and "behaviour" not in self.tags
+
+
+def _atari(game: str, tags: tuple[str, ...] = ("atari",), steps: int = 10_000_000) -> Entry:
+    """A row for an Atari game.
+
+    Horizon: games run on across it, so it only says how often returns are counted. 1,000 steps are 67 s of play, ten
+    times the memory of a discount of 0.99. Clips and fps are the paper's.
+    """
+    return Entry(
+        id=f"{_NAMESPACE}{game}-v0", entry_point="prefrl_envs.atari:AtariGame", game=game,
+        tags=tags, horizon=1000, clip_steps=25, fps=15, training_steps=steps,
+        true_reward="change of the score",
+    )  # fmt: skip
 
 
 # Rewards, horizons, clip steps and fps of the paper's tasks: Christiano et al. 2017, its authors' release.
@@ -134,12 +157,26 @@ SUITE: tuple[Entry, ...] = (
         tags=("toy", "dict"), horizon=20, clip_steps=10, fps=10, training_steps=50_000,
         true_reward="minus the mean number of notches between the dials and their targets",
     ),
+    _atari("BeamRider", ("atari", "paper")),
+    _atari("Breakout", ("atari", "paper")),
+    _atari("Enduro", ("atari", "paper")),
+    _atari("Pong", ("atari", "paper"), steps=2_000_000),  # won after a fifth of what the others take
+    _atari("Qbert", ("atari", "paper")),
+    _atari("Seaquest", ("atari", "paper")),
+    _atari("SpaceInvaders", ("atari", "paper")),
 )  # fmt: skip
 
 
+@functools.cache
+def other_games() -> tuple[Entry, ...]:
+    """A row for each of ALE's games that the table does not have."""
+    listed = {row.game for row in SUITE}
+    return tuple(_atari(game) for game in roms() if game not in listed)
+
+
 def find(env_id: str) -> Entry | None:
-    """The suite's row of this full id, or None."""
-    return next((row for row in SUITE if row.id == env_id), None)
+    """The suite's row of this full id, other Atari games included, or None."""
+    return next((row for row in SUITE + other_games() if row.id == env_id), None)
 
 
 def entry(env_id: str) -> Entry:
@@ -168,17 +205,32 @@ def canonical_id(name: str) -> str:
         _import(module, name)
     if env_id in gym.registry:
         return env_id
-    row = next((row for row in SUITE if _short(row.id) == _short(env_id)), None)
+    row = next((row for row in SUITE + other_games() if _short(row.id) == _short(env_id)), None)
     if row is None:
         raise ValueError(_unknown(name))
     return row.id
 
 
+def game_id(name: str) -> str:
+    """The full id of an Atari game: "Pong", "pong", "space_invaders" and "prefrl/Pong-v0" all have one.
+
+    Raises:
+        ValueError: ALE has no such game; says which is near.
+    """
+    games = {_short(game): game for game in roms()}
+    if _short(name) not in games:
+        near = difflib.get_close_matches(_short(name), games, n=1)
+        hint = f" Did you mean {games[near[0]]!r}?" if near else ""
+        raise ValueError(f"unknown game {name!r}.{hint} Known: {', '.join(games.values())}")
+    return f"{_NAMESPACE}{games[_short(name)]}-v0"
+
+
 def register_suite() -> None:
-    """Registers every row with Gymnasium; once is enough, more does no harm."""
-    for row in SUITE:
+    """Registers every row and every other Atari game with Gymnasium; once is enough, more does no harm."""
+    for row in SUITE + other_games():
         if row.id not in gym.registry:
-            gym.register(row.id, entry_point=row.entry_point, max_episode_steps=row.horizon)
+            options = {"game": row.game} if row.game else {}
+            gym.register(row.id, entry_point=row.entry_point, max_episode_steps=row.horizon, kwargs=options)
 
 
 def render_without_display() -> None:
@@ -192,7 +244,8 @@ def render_without_display() -> None:
 
 
 def _short(env_id: str) -> str:
-    return env_id.lower().removeprefix(_NAMESPACE).removesuffix("-v0")
+    """What names are compared by: "prefrl/SpaceInvaders-v0" and "space_invaders" are "spaceinvaders"."""
+    return env_id.lower().removeprefix(_NAMESPACE).removesuffix("-v0").replace("_", "")
 
 
 def _import(module: str, name: str) -> None:
@@ -204,8 +257,8 @@ def _import(module: str, name: str) -> None:
 
 def _unknown(name: str) -> str:
     """One line: what was given, what was near, what there is."""
-    suite = {_short(row.id): row.id for row in SUITE}
-    near = [suite[short] for short in difflib.get_close_matches(_short(name), suite, n=1)]
+    rows = {_short(row.id): row.id for row in SUITE + other_games()}
+    near = [rows[short] for short in difflib.get_close_matches(_short(name), rows, n=1)]
     near = near or difflib.get_close_matches(name, list(gym.registry), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown environment {name!r}.{hint} Known: {', '.join(suite.values())}"
+    return f"unknown environment {name!r}.{hint} Known: {', '.join(row.id for row in SUITE)}, and ALE's other games"

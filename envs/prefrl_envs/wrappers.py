@@ -83,7 +83,11 @@ class RenderState(gym.Wrapper):
 
 
 def make_env(
-    env_id: str, horizon: int | None = None, on_end: OnEnd = "absorb", render_mode: str | None = None
+    env_id: str,
+    horizon: int | None = None,
+    on_end: OnEnd = "absorb",
+    render_mode: str | None = None,
+    **options: Any,
 ) -> gym.Env:
     """An environment whose episodes all have the same length.
 
@@ -92,17 +96,18 @@ def make_env(
         horizon: steps of an episode; None for the suite's own.
         on_end: what follows where an environment outside the suite ends an episode by itself.
         render_mode: Gymnasium's.
+        options: of the environment itself, such as those of `prefrl_envs.atari.AtariGame`.
 
     Raises:
         ValueError: unknown id, or no horizon for an environment outside the suite.
     """
     env_id = canonical_id(env_id)
     if find(env_id) is not None:
-        return gym.make(env_id, max_episode_steps=horizon, render_mode=render_mode)
+        return gym.make(env_id, max_episode_steps=horizon, render_mode=render_mode, **options)
     if horizon is None:
         raise ValueError(
             f"{env_id} may end its episodes early, and their length would tell the agent the task: "
             "fix it with --horizon N"
         )
-    env = gym.make(env_id, max_episode_steps=-1, render_mode=render_mode)
+    env = gym.make(env_id, max_episode_steps=-1, render_mode=render_mode, **options)
     return TimeLimit(TrueReward(FixedHorizon(env, on_end)), horizon)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from prefrl_envs.suite import find
 from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents.features import observe
@@ -33,6 +34,8 @@ class Leg:
         learner.model.set_env(recorder, force_reset=True)
         self.rng = np.random.default_rng(seeds[2])
         self.generator = torch.Generator().manual_seed(int(seeds[3]))
+        row = find(config.env_id)
+        self._by_sign = row is not None and row.scored
         self._returns = EpisodeReturns(recorder.num_envs)
         self._ended = np.empty((0, 2))
         set_rewards(learner.model, self._reward_rollout, learner.scale)
@@ -85,7 +88,8 @@ class Leg:
 
     def _rewards(self, rollout: Rollout) -> np.ndarray:
         if self._learner.reward is None:
-            return rollout.true_rewards
+            # Scores differ between games by three orders of magnitude: their signs are what is usual to learn from.
+            return np.sign(rollout.true_rewards) if self._by_sign else rollout.true_rewards
         return self._learner.reward.ensemble(*rollout.flat()).reshape(rollout.dones.shape)
 
     def _remember(self) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from prefrl_envs.suite import find
 from safetensors.numpy import save_file
 
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
-from prefrl.evaluation import Policy, act_by, act_randomly, play_episodes, true_returns
+from prefrl.evaluation import Policy, act_by, act_randomly, as_judged, play_episodes, play_games, true_returns
 from prefrl.metrics import pearson, spearman
 from prefrl.names import load_plugin
 from prefrl.rewards.ensemble import Ensemble
@@ -33,7 +32,8 @@ def finish(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compariso
 def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData | None) -> dict:
     """The content of summary.json. Returns are true ones, of fresh episodes, of the last policy."""
     space = learner.model.action_space
-    evaluation = _play(config, act_by(learner.model, deterministic=True), EVALUATION)
+    policy = as_judged(learner.model, config.env_id)
+    evaluation = _play(config, policy, EVALUATION)
     best = true_returns(evaluation)
     chance = true_returns(_play(config, act_randomly(space, config.eval_episodes, config.seed), RANDOM))
     reward_model = None
@@ -52,6 +52,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         "true_return_std": float(best.std()),
         "eval_episodes": config.eval_episodes,
         "random_return_mean": float(chance.mean()),
+        **score(config, policy),
         **measure(config, evaluation),
         "wall_seconds": round(learner.wall_seconds, 1),
         "fit_seconds": round(learner.fit_seconds, 1),
@@ -74,10 +75,24 @@ def measure(config: RlhfConfig, rollout: Rollout) -> dict[str, float]:
     return {f"{name}_mean": float(np.mean(values)) for name, values in figures.items()}
 
 
+def score(config: RlhfConfig, policy: Policy) -> dict[str, float]:
+    """Mean and standard deviation of the unclipped scores of complete games; nothing where there is no score.
+
+    In the continuing stream an episode's return is no game's score: it starts and stops in the middle of games.
+    """
+    row = find(config.env_id)
+    if row is None or not row.scored:
+        return {}
+    seed = config.seed + EVALUATION
+    scores = play_games(
+        config.env_id, policy, config.eval_episodes, seed, threads=config.threads, atari=config.atari
+    )  # fmt: skip
+    return {"score_mean": float(scores.mean()), "score_std": float(scores.std()), "score_games": len(scores)}
+
+
 def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: str) -> None:
-    """Keeps one deterministic episode: what draws it, true and learned rewards. Touches no generator."""
-    policy = act_by(learner.model, deterministic=True)
-    rollout = play_episodes(config.env_id, policy, 1, config.seed + FILM, horizon=config.horizon, on_end=config.on_end)
+    """Keeps one episode of the policy: what draws it, true and learned rewards. Touches no generator."""
+    rollout = _play(config, as_judged(learner.model, config.env_id), FILM, episodes=1)
     arrays = {"true_rewards": rollout.true_rewards[:, 0]}
     if rollout.render_states is not None:
         arrays["render_states"] = rollout.render_states[:, 0]
@@ -88,17 +103,16 @@ def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: s
     save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, run.episode(name), metadata)
 
 
-def _play(config: RlhfConfig, policy: Policy, seed: int) -> Rollout:
+def _play(config: RlhfConfig, policy: Policy, seed: int, episodes: int | None = None) -> Rollout:
     return play_episodes(
-        config.env_id, policy, config.eval_episodes, config.seed + seed,
-        horizon=config.horizon, on_end=config.on_end, threads=config.threads,
+        config.env_id, policy, episodes or config.eval_episodes, config.seed + seed,
+        horizon=config.horizon, on_end=config.on_end, threads=config.threads, atari=config.atari,
     )  # fmt: skip
 
 
 def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData) -> dict:
     """Accuracy out of bag, and predicted against true return of fresh segments that no query used."""
     assert learner.reward is not None
-    torch.manual_seed(config.seed)  # of the last policy's actions, which are drawn as in training
     rollout = _play(config, act_by(learner.model, deterministic=False), SEGMENTS)
     predicted, true = segment_returns(learner.reward.ensemble, config, rollout)
     shown = np.random.default_rng(config.seed).permutation(len(true))[:500]

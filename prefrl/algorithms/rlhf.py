@@ -182,6 +182,7 @@ def make_recorder(config: RlhfConfig) -> Recorder:
         horizon=config.horizon,
         on_end=config.on_end,
         threads=config.threads,
+        atari=config.atari,
     )
     return Recorder(VecMonitor(venv))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from prefrl_envs.suite import canonical_id
+from prefrl_envs.suite import canonical_id, game_id
 
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, parse
@@ -25,6 +25,7 @@ class TrainCommand(RlhfConfig):
     """Trains an agent from comparisons, or on the true reward with --labels 0."""
 
     env_id: tyro.conf.Positional[str]  # in the suite (`prefrl envs`), or any Gymnasium id with --horizon
+    game: str | None = None  # in its place any Atari game of ALE, such as Asterix
     out: Path | None = None  # the run's folder; runs/<env>-<variant>-<labels>-seed-<seed> where not given
 
     def __post_init__(self) -> None:
@@ -33,6 +34,16 @@ class TrainCommand(RlhfConfig):
     def config(self) -> RlhfConfig:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(RlhfConfig)}
         return RlhfConfig(**fields)
+
+    def environment(self) -> str:
+        """The full id of what to train in.
+
+        Raises:
+            ValueError: neither an environment nor a game was given, or both, or one that there is not.
+        """
+        if bool(self.env_id) == bool(self.game):
+            raise ValueError("an environment is required, one that `prefrl envs` lists, or else --game NAME")
+        return game_id(self.game) if self.game else canonical_id(self.env_id)
 
     def folder(self) -> Path:
         name = self.env_id.removeprefix("prefrl/").removesuffix("-v0").replace("/", "-")
@@ -46,8 +57,8 @@ def train(args: Sequence[str]) -> int:
     from prefrl.algorithms.rlhf import check
 
     # Twice: only once the environment and the preset are known is it known what the other options default to.
-    first = _parse_train(args, TrainCommand(env_id=tyro.MISSING, labels=700, steps=0, seed=0))
-    env_id, steps = canonical_id(first.env_id), first.steps or None
+    first = _parse_train(args, TrainCommand(env_id="", labels=700, steps=0, seed=0))
+    env_id, steps = first.environment(), first.steps or None
     config = preset_config(first.preset, env_id, labels=first.labels, steps=steps, seed=first.seed)
     defaults = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     command = dataclasses.replace(_parse_train(args, TrainCommand(**defaults)), env_id=env_id)

@@ -1,0 +1,211 @@
+"""Atari games as one continuing stream: a game that ends is followed by the next, and nothing says so.
+
+Frame skip 4, the maximum over the last two frames, 84x84 grey, 4 frames stacked, 0 to 30 no-ops before each game: as
+Mnih et al. 2015 and Christiano et al. 2017. No sticky actions, like both: the no-ops alone make games differ. FIRE is
+not pressed for the agent when a game starts: it would have to be pressed after each lost life as well, and doing that
+for the agent would say that a life was lost. Launching the ball is part of playing Breakout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ale_py
+import cv2
+import gymnasium as gym
+import numpy as np
+
+from prefrl_envs.games import END_PENALTY, SCORE_BOXES, Box, roms
+
+FRAME_SKIP = 4  # frames of the console per step
+STACK = 4  # frames in an observation
+SIZE = 84  # pixels of an observation's side
+MAX_NOOPS = 30  # frames waited before a game, at most
+MAX_FRAMES = 108_000  # of one game: half an hour, after which ALE's usual settings end it
+
+OBSERVATION = gym.spaces.Box(0, 255, (STACK, SIZE, SIZE), np.uint8)
+
+
+def paint_over(screens: np.ndarray, boxes: Sequence[Box]) -> None:
+    """Blackens boxes of screens [..., H, W, 3], in place."""
+    for top, bottom, left, right in boxes:
+        screens[..., top:bottom, left:right, :] = 0
+
+
+def agent_frames(screens: np.ndarray) -> np.ndarray:
+    """Colour screens [N, H, W, 3] as the agent sees them: [N, 84, 84], grey, each pixel the mean of its area."""
+    count, height, width, _ = screens.shape
+    grey = cv2.cvtColor(screens.reshape(count * height, width, 3), cv2.COLOR_RGB2GRAY).reshape(count, height, width)
+    return np.stack([cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for frame in grey])
+
+
+def first_stacks(frames: np.ndarray) -> np.ndarray:
+    """Observations [N, 4, 84, 84] that show nothing but the first frames [N, 84, 84]."""
+    return np.repeat(frames[:, None], STACK, axis=1)
+
+
+def next_stacks(stacks: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Observations [N, 4, 84, 84] of one step later: the oldest frame leaves, `frames` [N, 84, 84] come. A new array."""
+    return np.concatenate([stacks[:, 1:], frames[:, None]], axis=1)
+
+
+def boxes_of(game: str, boxes: str | Sequence[Box], screen: tuple[int, int]) -> tuple[Box, ...]:
+    """The boxes to paint over.
+
+    Args:
+        game: as in its id, e.g. "BeamRider".
+        boxes: a set of SCORE_BOXES, which has none for other games than the paper's; or boxes of one's own.
+        screen: rows and columns.
+
+    Raises:
+        ValueError: no such set, or a box that does not lie within the screen.
+    """
+    if isinstance(boxes, str):
+        if boxes not in SCORE_BOXES:
+            raise ValueError(f"unknown boxes {boxes!r}. Known: {', '.join(SCORE_BOXES)}, or a list of boxes")
+        return SCORE_BOXES[boxes].get(game, ())
+    height, width = screen
+    for top, bottom, left, right in boxes:
+        if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+            raise ValueError(
+                f"the box ({top}, {bottom}, {left}, {right}) lies outside the screen of {game}: "
+                f"it must be (top, bottom, left, right) within {height} rows and {width} columns"
+            )
+    return tuple(tuple(box) for box in boxes)
+
+
+def penalty_of(game: str, end_penalty: float | None) -> float:
+    """What the oracle takes off at a game's end: as given, or the game's own.
+
+    Raises:
+        ValueError: a negative one.
+    """
+    if end_penalty is not None and end_penalty < 0:
+        raise ValueError(f"end_penalty is taken off the score and must not be negative, got {end_penalty}")
+    return END_PENALTY.get(game, 0.0) if end_penalty is None else end_penalty
+
+
+def load(game: str) -> ale_py.ALEInterface:
+    """A console with the game in it.
+
+    Raises:
+        ValueError: ale_py has no such game, or its ROM is missing or damaged.
+    """
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # before the first console, which greets
+    console = ale_py.ALEInterface()
+    console.setFloat("repeat_action_probability", 0.0)
+    console.loadROM(rom_path(game))
+    return console
+
+
+def rom_path(game: str) -> Any:
+    """Where the game's ROM lies; ValueError as in `load`."""
+    if game not in roms():
+        raise ValueError(f"ALE has no game {game!r} for one player; `prefrl envs` lists the suite's")
+    try:
+        return ale_py.roms.get_rom_path(roms()[game])
+    except OSError as error:
+        raise ValueError(
+            f"the ROM of {game} is missing or damaged ({str(error).splitlines()[0]}); it comes with ale-py: "
+            "pip install --force-reinstall ale-py, and unset ALE_ROMS_DIR"
+        ) from error
+
+
+class AtariGame(gym.Env):
+    """One console. `reset(seed=...)` starts a game; `reset()` goes on with the stream, whatever TimeLimit says.
+
+    The reward is the change of the score, unclipped, and info["true_reward"] says it again. At the step that ends a
+    game, whose observation shows the next game already, info["game_score"] is the score of the game that ended, and
+    info["oracle_reward"] the reward less the penalty, where there is one: for oracles, never for agents.
+
+    Args:
+        game: as in its id, e.g. "BeamRider".
+        boxes: what to paint over; see `boxes_of`.
+        end_penalty: points that the oracle takes off at a game's end, None for the game's own; see `games`.
+        show_score: whether `render` leaves the score as it is; the observation never shows it.
+
+    Attributes:
+        ale: the console; its memory too, ale.getRAM().
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012 (Gymnasium's own form)
+    frame_stack = STACK
+
+    def __init__(
+        self,
+        game: str,
+        boxes: str | Sequence[Box] = "default",
+        end_penalty: float | None = None,
+        show_score: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        self.ale = load(game)
+        self.boxes = boxes_of(game, boxes, self.ale.getScreenDims())
+        self.end_penalty = penalty_of(game, end_penalty)
+        self.show_score = show_score
+        self.render_mode = render_mode
+        self.observation_space = OBSERVATION
+        self._actions = self.ale.getMinimalActionSet()
+        self.action_space = gym.spaces.Discrete(len(self._actions))
+        self._game = game
+        self._stack: np.ndarray | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        if seed is not None or self._stack is None:
+            self._seed(int(self.np_random.integers(2**31)) if seed is None else seed)
+            self._stack = first_stacks(self._seen(self._start()))
+        return self._stack[0], {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        assert self._stack is not None, "reset() comes before step()"
+        score, screen = self._play(self._actions[action])
+        self._score += score
+        info: dict[str, Any] = {"true_reward": float(score)}
+        if screen is None:
+            info["game_score"] = float(self._score)
+            if self.end_penalty and self.ale.game_over():
+                info["oracle_reward"] = float(score) - self.end_penalty
+            screen = self._start()
+        self._stack = next_stacks(self._stack, self._seen(screen))
+        return self._stack[0], float(score), False, False, info
+
+    def render(self) -> np.ndarray:
+        """[H, W, 3] the colour screen of the current observation."""
+        return self._shown
+
+    def _seed(self, seed: int) -> None:
+        """As ALE's vector environment does it: the ROM is loaded anew, and no-ops are drawn by a twister of their own."""
+        self.ale.setInt("random_seed", seed)
+        self.ale.loadROM(rom_path(self._game))
+        self._twister = np.random.RandomState(seed)  # noqa: NPY002 (seeded as C++'s std::mt19937)
+
+    def _start(self) -> np.ndarray:
+        """Starts a game; its first screen."""
+        self.ale.reset_game()
+        self._score, self._frames = 0, 0
+        drawn = int(self._twister.randint(2**32, dtype=np.uint32))
+        for _ in range(drawn * (MAX_NOOPS + 1) >> 32):  # how libstdc++ maps 32 random bits to 0..30
+            self.ale.act(ale_py.Action.NOOP)
+            if self.ale.game_over():
+                self.ale.reset_game()
+        return self.ale.getScreenRGB()
+
+    def _play(self, action: ale_py.Action) -> tuple[int, np.ndarray | None]:
+        """Holds an action for four frames: the score's change, and the maximum of the last two; None if the game ended."""
+        score, screens = 0, []
+        for _ in range(FRAME_SKIP):
+            score += self.ale.act(action)
+            self._frames += 1
+            if self.ale.game_over() or self._frames >= MAX_FRAMES:
+                return score, None
+            screens.append(self.ale.getScreenRGB())
+        return score, np.maximum(screens[-2], screens[-1])
+
+    def _seen(self, screen: np.ndarray) -> np.ndarray:
+        """[1, 84, 84] what the agent sees of a screen; keeps what a person sees."""
+        painted = screen.copy()
+        paint_over(painted, self.boxes)
+        self._shown = screen if self.show_score else painted
+        return agent_frames(painted[None])
