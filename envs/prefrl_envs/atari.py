@@ -29,8 +29,9 @@ OBSERVATION = gym.spaces.Box(0, 255, (STACK, SIZE, SIZE), np.uint8)
 
 def paint_over(screens: np.ndarray, boxes: Sequence[Box]) -> None:
     """Blackens boxes of screens [..., H, W, 3], in place."""
-    for top, bottom, left, right in boxes:
-        screens[..., top:bottom, left:right, :] = 0
+    for top, bottom, left, right, colour in boxes:
+        area = screens[..., top:bottom, left:right, :]
+        area[... if colour is None else (area == colour).all(axis=-1)] = 0
 
 
 def agent_frames(screens: np.ndarray) -> np.ndarray:
@@ -50,7 +51,7 @@ def next_stacks(stacks: np.ndarray, frames: np.ndarray) -> np.ndarray:
     return np.concatenate([stacks[:, 1:], frames[:, None]], axis=1)
 
 
-def boxes_of(game: str, boxes: str | Sequence[Box], screen: tuple[int, int]) -> tuple[Box, ...]:
+def boxes_of(game: str, boxes: str | Sequence[Sequence], screen: tuple[int, int]) -> tuple[Box, ...]:
     """The boxes to paint over.
 
     Args:
@@ -66,13 +67,14 @@ def boxes_of(game: str, boxes: str | Sequence[Box], screen: tuple[int, int]) -> 
             raise ValueError(f"unknown boxes {boxes!r}. Known: {', '.join(SCORE_BOXES)}, or a list of boxes")
         return SCORE_BOXES[boxes].get(game, ())
     height, width = screen
-    for top, bottom, left, right in boxes:
+    chosen = tuple(Box(*box) for box in boxes)
+    for top, bottom, left, right, _ in chosen:
         if not (0 <= top < bottom <= height and 0 <= left < right <= width):
             raise ValueError(
                 f"the box ({top}, {bottom}, {left}, {right}) lies outside the screen of {game}: "
                 f"it must be (top, bottom, left, right) within {height} rows and {width} columns"
             )
-    return tuple(tuple(box) for box in boxes)
+    return chosen
 
 
 def penalty_of(game: str, end_penalty: float | None) -> float:
@@ -135,7 +137,7 @@ class AtariGame(gym.Env):
     def __init__(
         self,
         game: str,
-        boxes: str | Sequence[Box] = "default",
+        boxes: str | Sequence[Sequence] = "default",
         end_penalty: float | None = None,
         show_score: bool = False,
         render_mode: str | None = None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 from ale_py import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
@@ -24,7 +23,7 @@ from prefrl_envs.atari import (
     paint_over,
     penalty_of,
 )
-from prefrl_envs.games import Box, roms
+from prefrl_envs.games import roms
 from prefrl_envs.suite import entry
 
 
@@ -78,7 +77,7 @@ class AtariBatch:
         num_envs: int,
         num_threads: int = 1,
         horizon: int | None = None,
-        boxes: str | Sequence[Box] = "default",
+        boxes: str | Sequence[Sequence] = "default",
         end_penalty: float | None = None,
         show_score: bool = False,
     ) -> None:

@@ -6,31 +6,46 @@ import functools
 import importlib.util
 import json
 from pathlib import Path
+from typing import NamedTuple
 
-Box = tuple[int, int, int, int]
-"""top, bottom, left, right: pixels of the console's screen; bottom and right are the first outside."""
 
-# Painted over before anything is derived from a frame. "paper": Christiano et al. 2017. "default" hides the rest of what
-# counts as well: lives, sectors, days, digits that the paper's boxes leave out. tests/test_atari_masks.py writes other
-# numbers into the console's memory and sees the same frames.
+
+class Box(NamedTuple):
+    """A part of the console's screen, in pixels; `bottom` and `right` are the first outside.
+
+    Attributes:
+        colour: what is hidden where something else can be there too: pixels of this colour alone. None: all pixels.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    colour: tuple[int, int, int] | None = None
+
+
+# What is painted over before anything is derived from a frame. "paper" is Christiano et al. 2017. "default" hides the
+# lives, sectors and days as well, and digits that the paper's boxes leave out: thousands in Seaquest, a column of
+# Q*bert's last digit. benchmarks/atari_masks.py writes other numbers into the console's memory and sees no difference.
+# Q*bert's box has room for five lives; Space Invaders' number of lives stands where the cannon drives.
 SCORE_BOXES: dict[str, dict[str, tuple[Box, ...]]] = {
     "paper": {
-        "BeamRider": ((5, 20, 45, 120), (28, 40, 15, 40)),
-        "Breakout": ((0, 16, 35, 80),),
-        "Enduro": ((163, 173, 55, 110), (177, 188, 68, 107)),
-        "Pong": ((0, 24, 0, 160),),
-        "Qbert": ((6, 15, 33, 71),),
-        "Seaquest": ((7, 19, 80, 110),),
-        "SpaceInvaders": ((10, 20, 0, 160),),
+        "BeamRider": (Box(5, 20, 45, 120), Box(28, 40, 15, 40)),
+        "Breakout": (Box(0, 16, 35, 80),),
+        "Enduro": (Box(163, 173, 55, 110), Box(177, 188, 68, 107)),
+        "Pong": (Box(0, 24, 0, 160),),
+        "Qbert": (Box(6, 15, 33, 71),),
+        "Seaquest": (Box(7, 19, 80, 110),),
+        "SpaceInvaders": (Box(10, 20, 0, 160),),
     },
     "default": {
-        "BeamRider": ((5, 42, 0, 120), (180, 192, 0, 160)),
-        "Breakout": ((0, 17, 0, 160),),
-        "Enduro": ((160, 192, 48, 114),),
-        "Pong": ((0, 24, 0, 160),),
-        "Qbert": ((4, 29, 28, 76),),
-        "Seaquest": ((7, 31, 50, 114),),
-        "SpaceInvaders": ((8, 22, 0, 160),),
+        "BeamRider": (Box(5, 31, 45, 120), Box(28, 41, 15, 40), Box(181, 192, 30, 150)),
+        "Breakout": (Box(0, 17, 0, 160),),
+        "Enduro": (Box(163, 174, 55, 110), Box(177, 189, 55, 110)),
+        "Pong": (Box(0, 24, 0, 160),),
+        "Qbert": (Box(4, 29, 28, 74),),
+        "Seaquest": (Box(7, 32, 50, 140),),
+        "SpaceInvaders": (Box(8, 22, 0, 160), Box(185, 195, 84, 96, colour=(162, 134, 56))),
     },
 }
 
