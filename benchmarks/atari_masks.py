@@ -5,14 +5,14 @@
 Two consoles of a game take the same actions from the same seed. Before every step random digits and lives are written
 into the memory of one of them. After it are compared what the agents see and what people see, painted over, and what
 the console drew: this must differ, or nothing was tested. Then the memory of the first is copied into the second, so
-that what was written has no consequences.
+that what was written has no consequences. Where the game ends on one of them, both start anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,27 +34,18 @@ def main() -> None:
         args.out.write_text(json.dumps(result, indent=2) + "\n")
 
 
-@dataclass(frozen=True)
-class Counters:
-    """Addresses in the console's memory of 128 bytes, found by writing to each and looking.
+DECIMALS = tuple(16 * tens + ones for tens in range(10) for ones in range(10))  # two digits in a byte
 
-    Attributes:
-        digits: two decimal digits each: score, distance, cars to pass.
-        lives: a number of ships, sectors or days each, and the values that mean several of them.
-    """
-
-    digits: tuple[int, ...]
-    lives: dict[int, range]
-
-
-COUNTERS = {
-    "BeamRider": Counters((9, 10, 11), {5: range(1, 6)}),
-    "Breakout": Counters((76, 77), {57: range(2, 6)}),
-    "Enduro": Counters((40, 41, 42, 43, 44), {45: range(1, 5)}),
-    "Pong": Counters((13, 14), {}),
-    "Qbert": Counters((89, 90, 91), {8: range(1, 4)}),
-    "Seaquest": Counters((56, 57, 58), {59: range(1, 6)}),
-    "SpaceInvaders": Counters((102, 104), {73: range(2, 4)}),
+# Addresses in the console's memory of 128 bytes, found by writing to each and looking, and what to write: digits of
+# scores, of Enduro's distance and of its cars to pass; points in Pong; ships, men, lives and days, never the last.
+COUNTERS: dict[str, dict[int, Sequence[int]]] = {
+    "BeamRider": dict.fromkeys((9, 10, 11), DECIMALS) | {5: range(1, 6)},
+    "Breakout": dict.fromkeys((76, 77), DECIMALS) | {57: range(2, 6)},
+    "Enduro": dict.fromkeys((40, 41, 42, 43, 44), DECIMALS) | {45: range(1, 5)},
+    "Pong": dict.fromkeys((13, 14), range(20)),
+    "Qbert": dict.fromkeys((89, 90, 91), DECIMALS) | {8: range(1, 4)},
+    "Seaquest": dict.fromkeys((56, 57, 58), DECIMALS) | {59: range(1, 6)},
+    "SpaceInvaders": dict.fromkeys((102, 104), DECIMALS) | {73: range(2, 4)},
 }
 
 
@@ -65,10 +56,15 @@ def steps_that_differ(game: str, boxes: str, steps: int, seed: int = 0) -> dict[
     differing = {"agent": 0, "person": 0, "console": 0}
     for console in consoles:
         console.reset(seed=seed)
-    for _ in range(steps):
-        write(consoles[1], COUNTERS[game], numbers)
+    for step in range(1, steps + 1):
+        for address, values in COUNTERS[game].items():
+            consoles[1].ale.setRAM(address, int(numbers.choice(values)))
         action = int(actions.integers(consoles[0].action_space.n))
-        seen = [console.step(action)[0][-1] for console in consoles]
+        seen, _, _, _, infos = zip(*(console.step(action) for console in consoles), strict=True)
+        if any("game_score" in info for info in infos):
+            for console in consoles:
+                console.reset(seed=seed + step)
+            continue
         drawn = [console.render() for console in consoles]
         shown = [screen.copy() for screen in drawn]
         for screen in shown:
@@ -78,15 +74,6 @@ def steps_that_differ(game: str, boxes: str, steps: int, seed: int = 0) -> dict[
         for address, value in enumerate(consoles[0].ale.getRAM()):
             consoles[1].ale.setRAM(address, int(value))
     return differing
-
-
-def write(console: AtariGame, counters: Counters, rng: np.random.Generator) -> None:
-    """Random numbers into a console's memory: digits as two decimals a byte, lives among their values."""
-    for address in counters.digits:
-        tens, ones = rng.integers(10, size=2)
-        console.ale.setRAM(address, int(16 * tens + ones))
-    for address, values in counters.lives.items():
-        console.ale.setRAM(address, int(rng.choice(values)))
 
 
 if __name__ == "__main__":

@@ -83,13 +83,14 @@ class OracleConfig:
         _require(self.tie_within >= 0, f"tie_within must not be negative, got {self.tie_within}; 0 has no ties")
 
 
+Boxes = Literal["default", "paper"] | tuple[tuple[int, int, int, int], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class AtariConfig:
     """An Atari game: what is painted over, and what its end costs. Other environments read none of it."""
 
-    boxes: Literal["default", "paper"] | tuple[tuple[int, int, int, int], ...] = (
-        "default"  # a set, or top bottom left right
-    )
+    boxes: Boxes = "default"  # painted over: a set, or top bottom left right of each, in pixels
     end_penalty: float | None = None  # points that the oracle takes off at a game's end; None for the game's own
     show_score: bool = False  # whether people see what is painted over for the agent
 

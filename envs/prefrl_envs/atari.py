@@ -47,7 +47,7 @@ def first_stacks(frames: np.ndarray) -> np.ndarray:
 
 
 def next_stacks(stacks: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Observations [N, 4, 84, 84] of one step later: the oldest frame leaves, `frames` [N, 84, 84] come. A new array."""
+    """New observations [N, 4, 84, 84] of one step later: the oldest frame leaves, `frames` [N, 84, 84] come."""
     return np.concatenate([stacks[:, 1:], frames[:, None]], axis=1)
 
 
@@ -178,10 +178,10 @@ class AtariGame(gym.Env):
         return self._shown
 
     def _seed(self, seed: int) -> None:
-        """As ALE's vector environment does it: the ROM is loaded anew, and no-ops are drawn by a twister of their own."""
+        """As ALE's vector environment does it: the ROM is loaded anew, and no-ops have a generator of their own."""
         self.ale.setInt("random_seed", seed)
         self.ale.loadROM(rom_path(self._game))
-        self._twister = np.random.RandomState(seed)  # noqa: NPY002 (seeded as C++'s std::mt19937)
+        self._twister = np.random.RandomState(seed)  # seeded as C++'s std::mt19937
 
     def _start(self) -> np.ndarray:
         """Starts a game; its first screen."""
@@ -195,7 +195,7 @@ class AtariGame(gym.Env):
         return self.ale.getScreenRGB()
 
     def _play(self, action: ale_py.Action) -> tuple[int, np.ndarray | None]:
-        """Holds an action for four frames: the score's change, and the maximum of the last two; None if the game ended."""
+        """Holds an action for four frames: the score's change, and the maximum of the last two; None after a game."""
         score, screens = 0, []
         for _ in range(FRAME_SKIP):
             score += self.ale.act(action)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 from ale_py import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
@@ -48,7 +49,7 @@ class GameStep(NamedTuple):
 class _Consoles(AtariVectorEnv):
     """ALE's, which otherwise writes its autoreset mode into the metadata of the class, for the whole process."""
 
-    def __init__(self, game: str, num_envs: int, **options: object) -> None:
+    def __init__(self, game: str, num_envs: int, **options: Any) -> None:
         self.metadata = dict(type(self).metadata)
         super().__init__(game, num_envs, **options)
 
@@ -96,7 +97,10 @@ class AtariBatch:
             use_fire_reset=False, reward_clipping=False, episodic_life=False, repeat_action_probability=0.0,
             max_num_frames_per_episode=MAX_FRAMES, autoreset_mode=AutoresetMode.SAME_STEP,
         )  # fmt: skip
-        self.observation_space, self.action_space = OBSERVATION, self._consoles.single_action_space
+        self.observation_space, self.action_space = (
+            OBSERVATION,
+            gym.spaces.Discrete(len(self._consoles.ale.get_action_set())),
+        )
         self._started = np.zeros(num_envs, dtype=bool)
         self._stacks = np.zeros((num_envs, *OBSERVATION.shape), np.uint8)
         self._scores = np.zeros(num_envs)

@@ -164,13 +164,18 @@ SUITE: tuple[Entry, ...] = (
     _atari("Qbert", ("atari", "paper")),
     _atari("Seaquest", ("atari", "paper")),
     _atari("SpaceInvaders", ("atari", "paper")),
+    Entry(
+        id="prefrl/EnduroLevel-v0", entry_point="prefrl_envs.enduro:EnduroLevel", game="Enduro",
+        tags=("atari", "behaviour"), horizon=1000, clip_steps=25, fps=15, training_steps=1_000_000,
+        true_reward="returned as 0; the oracle sees how near its speed is to the others', half if no car is alongside",
+    ),
 )  # fmt: skip
 
 
 @functools.cache
 def other_games() -> tuple[Entry, ...]:
     """A row for each of ALE's games that the table does not have."""
-    listed = {row.game for row in SUITE}
+    listed = {row.game for row in SUITE if row.scored}
     return tuple(_atari(game) for game in roms() if game not in listed)
 
 
