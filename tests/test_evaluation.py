@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from prefrl_envs.toy import ChainWalk
 
-from prefrl.evaluation import act_randomly, play_episodes, true_returns
+from prefrl.evaluation import act_randomly, as_judged, play_episodes, play_games, true_returns
 from prefrl.vecenv import make_vec_env
 
 CHAIN = "prefrl/ChainWalk-v0"
@@ -30,6 +30,26 @@ def test_drawing_random_actions_leaves_the_space_alone():
     space.seed(5)
     act_randomly(space, 3, seed=1)(None)
     assert [space.sample() for _ in range(20)] == expected
+
+
+def test_a_games_score_is_that_of_one_complete_game_of_each_environment():
+    def idle(obs):
+        return np.ones(len(obs), int)  # FIRE: serves, and never moves
+
+    scores = play_games("prefrl/Breakout-v0", idle, 2, seed=0)
+    assert scores.shape == (2,)
+    assert ((scores >= 0) & (scores < 20)).all()
+    np.testing.assert_array_equal(scores, play_games("prefrl/Breakout-v0", idle, 2, seed=0))
+
+
+def test_only_games_are_judged_by_actions_that_are_drawn():
+    class Model:
+        def predict(self, obs, deterministic):
+            return deterministic, None
+
+    assert as_judged(Model(), "prefrl/Hopper-v0")(None) is True
+    assert as_judged(Model(), "CartPole-v1")(None) is True
+    assert as_judged(Model(), "prefrl/Pong-v0")(None) is False
 
 
 def test_random_actions_are_held_as_long_as_asked():

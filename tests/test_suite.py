@@ -88,12 +88,12 @@ def test_a_cold_start_by_module_and_id():
 
 
 def test_importing_the_suite_loads_no_simulator_and_nothing_of_the_trainer():
-    heavy = "{'mujoco', 'torch', 'stable_baselines3', 'prefrl', 'pygame'}"
+    heavy = "{'mujoco', 'ale_py', 'torch', 'stable_baselines3', 'prefrl', 'pygame'}"
     assert _python(f"import prefrl_envs, sys; print({heavy} & set(sys.modules))") == "set()"
 
 
 def test_no_module_of_the_suite_loads_the_trainer():
-    modules = "classic, mujoco, rendering, toy, vector, wrappers"
+    modules = "atari, atari_vector, classic, enduro, mujoco, rendering, toy, vector, wrappers"
     code = f"from prefrl_envs import {modules}; import sys; "
     assert _python(code + "print({'torch', 'stable_baselines3', 'prefrl'} & set(sys.modules))") == "set()"
 

@@ -5,6 +5,7 @@ from prefrl_envs.suite import SUITE
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 
+from prefrl.config import AtariConfig
 from prefrl.vecenv import make_vec_env
 
 
@@ -47,7 +48,7 @@ class TestPromises:
         venv.reset()
         states = venv.render_states()
         assert len(states) == 3
-        assert states.dtype == np.float32
+        assert states.dtype == (np.uint8 if row.game else np.float32)
         venv.step(np.stack([venv.action_space.sample() for _ in range(3)]))
         assert states.shape == venv.render_states().shape
         assert states is not venv.render_states()
@@ -79,6 +80,28 @@ def test_a_hidden_reward_is_the_vec_envs_reward():
     _, rewards, _, infos = venv.step(np.ones((2, 3)))
     np.testing.assert_array_equal(rewards, np.float32([info["true_reward"] for info in infos]))
     assert (rewards != 0).all()
+
+
+def test_a_game_says_what_its_observations_stack_and_what_an_oracle_compares_by():
+    config = AtariConfig(boxes=((0, 100, 0, 160),), end_penalty=9.0, show_score=True)
+    venv = VecMonitor(make_vec_env("prefrl/Breakout-v0", 2, seed=0, horizon=300, atari=config))
+    assert venv.frame_stack == 4
+    obs = venv.reset()
+    assert not obs[:, :, :39].any()
+    assert venv.render_states()[:, :100].any()
+    ends = []
+    for _ in range(220):
+        obs, rewards, dones, infos = venv.step(np.array([1, 2]))
+        assert not dones.any()  # a game's end is none of the agent's business
+        ends += [info for info in infos if "game_score" in info]
+        assert all(("oracle_reward" in info) == ("game_score" in info) for info in infos)
+    assert ends
+    assert all(info["oracle_reward"] == info["true_reward"] - 9 for info in ends)
+
+
+def test_what_is_stepped_one_by_one_stacks_frames_or_does_not():
+    assert make_vec_env("prefrl/EnduroLevel-v0", 1, seed=0).frame_stack == 4
+    assert make_vec_env("prefrl/PointGoal-v0", 1, seed=0).frame_stack == 1
 
 
 def test_env_method_sees_the_copys_state():
