@@ -42,7 +42,7 @@ class TestPromises:
 
     def test_a_clip_fits_into_an_episode_and_lasts_about_as_long_as_the_papers(self, row: Entry) -> None:
         assert 0 < row.clip_steps <= row.horizon
-        assert 0.9 <= row.clip_steps / row.fps <= 1.6
+        assert 0.9 <= row.clip_steps / row.fps <= 1.7
 
 
 def test_a_registered_episode_ends_at_its_horizon():
@@ -65,7 +65,7 @@ def test_an_unknown_name_gets_a_suggestion(look_up):
         look_up("prefrl/Hoper-v0")
 
 
-@pytest.mark.parametrize("name, near", [("walker", "prefrl/Walker2d-v0"), ("Blackjack-v9", "Blackjack-v1")])
+@pytest.mark.parametrize("name, near", [("walker", "prefrl/Walker2d-v0"), ("Taxi-v9", "Taxi-v3")])
 def test_the_suggestion_is_of_the_suite_or_else_of_gymnasium(name, near):
     with pytest.raises(ValueError, match=f"Did you mean '{near}'"):
         canonical_id(name)

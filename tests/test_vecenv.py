@@ -91,7 +91,7 @@ def test_a_game_says_what_its_observations_stack_and_what_an_oracle_compares_by(
     assert venv.render_states()[:, :100].any()
     ends = []
     for _ in range(220):
-        obs, rewards, dones, infos = venv.step(np.array([1, 2]))
+        _, _, dones, infos = venv.step(np.array([1, 2]))
         assert not dones.any()  # a game's end is none of the agent's business
         ends += [info for info in infos if "game_score" in info]
         assert all(("oracle_reward" in info) == ("game_score" in info) for info in infos)
