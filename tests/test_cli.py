@@ -1,5 +1,6 @@
 """The commands as a person types them, in this process; one of them in a process of its own."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,6 +8,9 @@ import sys
 import pytest
 
 from prefrl.cli import main
+from prefrl.cli.training import unknown_boxes
+from prefrl.config import AtariConfig
+from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import DESCRIPTION
 
 TINY = [
@@ -214,3 +218,16 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
     assert not (out / "summary.json").exists()
     assert main(["resume", str(out)]) == 0
     assert json.loads((out / "summary.json").read_text())["steps"] >= 30_000
+
+
+def test_a_game_without_known_boxes_is_said_to_show_its_score():
+    config = preset_config("default", "prefrl/Asterix-v0", labels=0)
+    assert "Asterix shows its score" in unknown_boxes(config)
+    hidden = dataclasses.replace(config, atari=AtariConfig(boxes=((0, 10, 0, 160),)))
+    assert unknown_boxes(hidden) is None
+    assert unknown_boxes(preset_config("default", "prefrl/Pong-v0", labels=0)) is None
+
+
+def test_a_game_takes_the_place_of_an_environment(capsys):
+    assert "Did you mean 'Pong'" in refused(capsys, "train", "--game", "Pnog")
+    assert "or else --game" in refused(capsys, "train", "Pong", "--game", "Pong")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from prefrl_envs.suite import canonical_id, game_id
+from prefrl_envs.games import SCORE_BOXES
+from prefrl_envs.suite import canonical_id, find, game_id
 
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, parse
@@ -140,6 +141,8 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
     oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
     if config.labeler == "human":
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
+    if blind_spot := unknown_boxes(config):
+        print(blind_spot, file=sys.stderr)
     stop = StopOnSignal()
     with ProgressBar(config, run.path) as bar, stop:
         ended = train_loop(config, run, oracle, device=device, on_row=bar, on_wait=bar.wait, stopped=stop.asked)
@@ -153,6 +156,14 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
         f"report: {draw_report(run)}"
     )
     return 0
+
+
+def unknown_boxes(config: RlhfConfig) -> str | None:
+    """What to say of a game for which nobody has looked where its screen tells the score."""
+    row = find(config.env_id)
+    if row is None or row.game is None or row.game in SCORE_BOXES["default"] or isinstance(config.atari.boxes, tuple):
+        return None
+    return f"it is not known where {row.game} shows its score, so agent and reward model see it; hide it with --boxes"
 
 
 class StopOnSignal:
