@@ -101,26 +101,33 @@ def prefrl(task: str, steps: int, agent: PpoConfig | None) -> Result:
     config = replace(config, query=query, agent=agent or config.agent, threads=torch.get_num_threads())
     config = replace(config, eval_episodes=1)  # nobody reads it
     with tempfile.TemporaryDirectory() as folder:
-        rows, parts = timed_run(config, RunFolder(Path(folder)))
+        rows, parts = timed_run(config, RunFolder(Path(folder)), MujocoVecEnv)
     (start, first), (end, last) = rows[0], rows[-1]
     return {"steps_per_second": (last - first) / (end - start)} | shares(parts, end - start)
 
 
-def timed_run(config: RlhfConfig, run: RunFolder) -> tuple[list[tuple[float, int]], dict[str, float]]:
-    """(time, steps) after each rollout, and seconds spent in each part between the first and the last of them."""
+def timed_run(
+    config: RlhfConfig, run: RunFolder, environments: type[VecEnv], device: str = "cpu", rows: int | None = None
+) -> tuple[list[tuple[float, int]], dict[str, float]]:
+    """(time, steps) after each rollout, and seconds spent in each part between the first and the last of them.
+
+    Args:
+        environments: the class whose steps are timed.
+        rows: rollouts after which the run is left; None for its end.
+    """
     watch = Stopwatch()
-    rows: list[tuple[float, int]] = []
+    seen: list[tuple[float, int]] = []
     until_last_row: dict[str, float] = {}
 
     def on_row(row: Row) -> None:
-        if not rows:
+        if not seen:
             watch.seconds.clear()
-        rows.append((time.perf_counter(), int(row["step"] or 0)))
+        seen.append((time.perf_counter(), int(row["step"] or 0)))
         until_last_row.update(watch.seconds)
 
     run.create(config)
     parts = [
-        (MujocoVecEnv, "step_wait", "environments"),
+        (environments, "step_wait", "environments"),
         (Recorder, "step_wait", "recorder"),
         (PPO, "collect_rollouts", "collect"),
         (PPO, "train", "PPO's update"),
@@ -135,11 +142,12 @@ def timed_run(config: RlhfConfig, run: RunFolder) -> tuple[list[tuple[float, int
     for each in patches:
         each.start()
     try:
-        rlhf.train(config, run, Oracle(config.oracle, config.seed), on_row=on_row)
+        oracle = Oracle(config.oracle, config.seed)
+        rlhf.train(config, run, oracle, device=device, on_row=on_row, stopped=lambda: len(seen) == rows)
     finally:
         for each in patches:
             each.stop()
-    return rows, until_last_row
+    return seen, until_last_row
 
 
 class Stopwatch:
@@ -163,7 +171,7 @@ def shares(seconds: dict[str, float], total: float) -> Result:
     seconds = dict(seconds)
     collect, recorder = seconds.pop("collect"), seconds.pop("recorder")
     seconds["recorder"] = recorder - seconds["environments"]
-    seconds["policy, buffer, SB3's loop"] = collect - recorder - seconds["reward model"]
+    seconds["policy, buffer, SB3's loop"] = collect - recorder - seconds.get("reward model", 0.0)
     seconds["everything else"] = total - sum(seconds.values())
     return {f"share: {name}": value / total for name, value in seconds.items()}
 

@@ -19,7 +19,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from prefrl.agents.ppo import ReturnScale, load_ppo
+from prefrl.agents.buffers import ReturnScale
+from prefrl.agents.ppo import load_ppo
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rollouts import SegmentPool
 from prefrl.segments import Segment

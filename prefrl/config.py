@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Precision = Literal["fp32", "bf16"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PpoConfig:
@@ -17,13 +19,15 @@ class PpoConfig:
     batch_size: int = 256  # steps per gradient step
     n_epochs: int = 10  # passes over each rollout
     learning_rate: float = 3e-4
+    learning_rate_decay: float = 0.0  # share of it that is gone by the end of the run, linearly
     gamma: float = 0.99  # discount per step
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     ent_coef: float = 0.0  # weight of the entropy bonus
     vf_coef: float = 0.5  # weight of the value loss
     max_grad_norm: float = 0.5
-    net: tuple[int, ...] = (64, 64)  # hidden units of policy and value function, each
+    net: tuple[int, ...] = (64, 64)  # hidden units of policy and value function, each; images have cnn below
+    cnn: Literal["dqn2013", "nature"] = "dqn2013"  # reads image observations; nature takes three times the work
     activation: Literal["tanh", "relu"] = "tanh"
     log_std_init: float = 0.0  # log of the initial standard deviation of the actions
     ortho_init: bool = True
@@ -116,6 +120,7 @@ class RlhfConfig:
     overlap: float = 0.0  # share of the pairs that two people are asked about, to see whether they agree
     store: str | None = None  # URL of a database for the comparisons; None for a file in the run's folder
     device: str = "auto"  # auto, cpu, cuda or mps
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of the agent's cnn; auto: as a self-test finds faster
     threads: int = 2  # CPU threads of torch and of batched stepping
     agent: PpoConfig = field(default_factory=PpoConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)

@@ -28,12 +28,13 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
         steps = entry.training_steps
     if steps is None:
         raise ValueError(f"{env_id} is not in the suite, so say for how long to train: --steps 1000000")
-    agent, reward = look_up("preset", preset, PRESETS)(env_id)
-    clip_steps = entry.clip_steps if entry else QueryConfig.clip_steps
-    query = QueryConfig(
+    agent, reward, query = look_up("preset", preset, PRESETS)(env_id)
+    clip_steps = entry.clip_steps if entry else query.clip_steps
+    query = replace(
+        query,
         clip_steps=clip_steps,
-        initial_steps=min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2, QueryConfig.pool_steps),
-        round_steps=max(steps // 64, 1),
+        initial_steps=min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2, query.pool_steps),
+        round_steps=query.round_steps if is_game(env_id) else max(steps // 64, 1),
     )
     return RlhfConfig(
         env_id=env_id, labels=labels, steps=steps, seed=seed, preset=preset,
@@ -41,26 +42,39 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     )  # fmt: skip
 
 
-Groups = tuple[PpoConfig, RewardConfig]
+def is_game(env_id: str) -> bool:
+    """Whether the suite says that this is an Atari game."""
+    entry = find(env_id)
+    return entry is not None and "atari" in entry.tags
+
+
+Groups = tuple[PpoConfig, RewardConfig, QueryConfig]
 
 
 def default(env_id: str) -> Groups:
-    """One preset for every MuJoCo task: only clip, horizon, steps and gamma differ."""
-    return PpoConfig(gamma=_GAMMA.get(env_id, 0.99), log_std_init=-1.0, ent_coef=0.01), RewardConfig()
+    """One preset for every MuJoCo task: only clip, horizon, steps and gamma differ. One for every game."""
+    if is_game(env_id):
+        return _GAME_AGENT, _GAME_REWARD, _GAME_QUERY
+    agent = PpoConfig(gamma=_GAMMA.get(env_id, 0.99), log_std_init=-1.0, ent_coef=0.01)
+    return agent, RewardConfig(), QueryConfig()
 
 
 def paper2017(env_id: str) -> Groups:
-    """Christiano et al. 2017, appendix A.1, to the letter, with PPO for TRPO.
+    """Christiano et al. 2017, appendix A, to the letter, with PPO for TRPO and A2C.
 
-    The paper says nothing of the epochs of a fit, of Adam, or of TRPO's batch; those are ours.
+    The paper says nothing of the epochs of a later fit, of Adam, or of TRPO's batch; those are ours, and so is what
+    PPO has and A2C has not.
     """
+    if is_game(env_id):
+        return _PAPER_GAME_AGENT, _PAPER_GAME_REWARD, _PAPER_GAME_QUERY
     agent = PpoConfig(gamma=0.995, gae_lambda=0.97, ent_coef=0.001 if "Swimmer" in env_id else 0.01)
-    return agent, RewardConfig(reward_lr=1e-3, fit_batch=32, epochs=1, l2_low=1.1)
+    return agent, RewardConfig(reward_lr=1e-3, fit_batch=32, epochs=1, l2_low=1.1), QueryConfig()
 
 
 def zoo(env_id: str) -> Groups:
     """rl-baselines3-zoo's tuned PPO; the reference for what RL on the true reward can reach."""
-    return _ZOO.get(env_id.removeprefix("prefrl/"), _SB3), RewardConfig()
+    agent = _ZOO_GAME_AGENT if is_game(env_id) else _ZOO.get(env_id.removeprefix("prefrl/"), _SB3)
+    return agent, RewardConfig(), QueryConfig()
 
 
 PRESETS: dict[str, Callable[[str], Groups]] = {
@@ -78,8 +92,31 @@ _GAMMA = {
     "prefrl/Reacher-v0": 0.9,
 }
 
+_GAME_AGENT = PpoConfig(
+    num_envs=8, n_steps=128, batch_size=256, n_epochs=4, learning_rate=5e-4, gamma=0.99, clip_range=0.1,
+    ent_coef=0.01, net=(),
+)  # fmt: skip
+# A comparison is 50 images to learn from for each member, as many as PPO learns from in 12 steps: so few passes.
+_GAME_REWARD = RewardConfig(hidden=(64,), initial_epochs=8, epochs=1, label_window=3000)
+# The paper's rate, which halves after 5e6 frames: of 2e6 steps the first 5e5 have 40 % of the labels. A reward model
+# that gets none while the agent still changes is soon wrong about it. The pool is the latest round.
+_GAME_QUERY = QueryConfig(initial_fraction=0.1, schedule_constant=1.25e6, round_steps=16_384, pool_steps=16_384)
+
+_PAPER_GAME_AGENT = replace(
+    _GAME_AGENT, num_envs=16, learning_rate=7e-4, learning_rate_decay=1.0, clip_range=0.2, cnn="nature"
+)
+_PAPER_GAME_REWARD = RewardConfig(
+    network="paper_cnn", hidden=(64,), reward_lr=1e-3, fit_batch=32, initial_epochs=200, epochs=1, l2_low=1.1,
+    reward_std=0.05, label_window=3000,
+)  # fmt: skip
+_PAPER_GAME_QUERY = replace(_GAME_QUERY, initial_fraction=500 / 5500)
 
 _SB3 = PpoConfig(num_envs=1, n_steps=2048, batch_size=64)
+
+_ZOO_GAME_AGENT = PpoConfig(
+    num_envs=8, n_steps=128, batch_size=256, n_epochs=4, learning_rate=2.5e-4, learning_rate_decay=1.0,
+    clip_range=0.1, ent_coef=0.01, net=(), cnn="nature",
+)  # fmt: skip
 
 
 # The zoo's wide network, and what goes with it.

@@ -1,10 +1,14 @@
 """What the benchmarks compute, small; and that the README says what is committed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from prefrl.config import PpoConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,3 +90,37 @@ def test_throughput_compares_with_the_faster_of_the_two(benchmark):
     compared = benchmark("throughput").ratios({name: {"steps_per_second": rate} for name, rate in rates.items()})
     assert np.isclose(compared["prefrl-default over stock"], 2.5)
     assert "prefrl-equal over imitation" not in compared
+
+
+SMALL = PpoConfig(num_envs=2, n_steps=64, batch_size=64, n_epochs=1)
+
+
+def test_the_shares_of_the_time_on_atari_add_up(benchmark, monkeypatch):
+    module = benchmark("atari_throughput")
+    settings = module.settings
+
+    def small(game, labels):
+        config = settings(game, labels)
+        return replace(config, agent=SMALL, query=replace(config.query, initial_steps=256, round_steps=128))
+
+    monkeypatch.setattr(module, "settings", small)
+    monkeypatch.setattr(module, "LABELS", 20)
+    monkeypatch.setattr(
+        "prefrl.algorithms.rlhf.record_episode", lambda *_: None
+    )  # thousands of steps, before the clock
+    result = module.contenders("Pong", 2, "cpu")["prefrl-labels"]()
+    shares = {name: value for name, value in result.items() if name.startswith("share: ")}
+    assert result["steps_per_second"] > 0
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["share: fits"] > 0
+
+
+def test_stock_sb3_plays_atari(benchmark):
+    result = benchmark("atari_throughput").stock("Pong", 3 * 128, DummyVecEnv, SMALL, "cpu")
+    assert result["steps_per_second"] > 0
+
+
+def test_atari_is_compared_with_the_faster_of_the_two(benchmark):
+    rates = {"stock-dummy": 10, "stock-subproc": 20, "prefrl-score": 50, "prefrl-labels": 30}
+    compared = benchmark("atari_throughput").ratios({name: {"steps_per_second": r} for name, r in rates.items()})
+    assert compared == {"prefrl-score over stock": 2.5, "prefrl-labels over stock": 1.5}

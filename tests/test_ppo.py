@@ -10,8 +10,9 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecMonitor
 
+from prefrl.agents.buffers import ReturnScale
 from prefrl.agents.features import observe
-from prefrl.agents.ppo import ReturnScale, check_spaces, choose_device, learn_one_rollout, make_ppo, set_rewards
+from prefrl.agents.ppo import check_spaces, choose_device, learn_one_rollout, make_ppo, set_rewards
 from prefrl.config import PpoConfig, RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv

@@ -1,11 +1,14 @@
 import dataclasses
 
+import numpy as np
 import pytest
 from prefrl_envs.suite import SUITE, find
 
 from prefrl.presets import PRESETS, preset_config
+from prefrl.schedules import SCHEDULES
 
 MUJOCO = [row for row in SUITE if "mujoco" in row.tags and "paper" in row.tags]
+GAMES = [row for row in SUITE if "atari" in row.tags]
 
 
 def make(preset, entry, labels=700):
@@ -82,3 +85,34 @@ def test_a_person_need_not_wait_for_a_first_pair_longer_than_the_pool_takes_to_f
     config = preset_config("default", "prefrl/HopperBackflip-v0", labels=900)
     assert config.steps == 10_000_000
     assert config.query.initial_steps == config.query.pool_steps
+
+
+def test_default_is_one_preset_for_all_games_and_not_that_of_control():
+    configs = [preset_config("default", entry.id, labels=5500, steps=2_000_000) for entry in GAMES]
+    assert len(configs) >= 7
+    assert len({(config.agent, config.reward, config.query) for config in configs}) == 1
+    assert configs[0].agent != preset_config("default", "prefrl/Hopper-v0", labels=700).agent
+
+
+def test_paper2017_is_the_paper_on_atari():
+    config = preset_config("paper2017", "prefrl/Pong-v0", labels=5500)
+    assert config.initial_labels == 500
+    assert (config.reward.initial_epochs, config.reward.network, config.reward.hidden) == (200, "paper_cnn", (64,))
+    assert (config.reward.reward_std, config.reward.label_window, config.reward.members) == (0.05, 3000, 3)
+    assert config.query.schedule_constant * 4 == 5e6  # of the console's frames, four a step
+    assert (config.agent.num_envs, config.agent.gamma, config.agent.ent_coef) == (16, 0.99, 0.01)
+    assert (config.agent.learning_rate, config.agent.learning_rate_decay) == (7e-4, 1.0)
+
+
+@pytest.mark.parametrize("labels", [1400, 5500])
+def test_the_labels_of_a_game_last_to_the_end(labels):
+    """A reward model that gets no more labels while the agent still changes is soon wrong about what it does."""
+    config = preset_config("default", "prefrl/Pong-v0", labels=labels)
+    query, schedule = config.query, SCHEDULES[config.query.schedule]
+    due = [
+        schedule(step, config.steps, labels, config.initial_labels, query.schedule_constant) / labels
+        for step in range(0, config.steps + 1, config.steps // 4)
+    ]
+    assert due[0] == pytest.approx(0.1)
+    assert min(np.diff(due)) > 0.1
+    assert query.pool_steps <= query.round_steps  # the memory of its frames is bounded

@@ -250,3 +250,22 @@ def test_it_learns(tmp_path):
     assert achieved > 0.7
     assert summary["reward_model"]["heldout_accuracy"] > 0.7
     assert np.isfinite(summary["true_return_std"])
+
+
+def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
+    """What a self-test finds faster here need not be so where the run goes on."""
+    images = dataclasses.replace(SMALL, env_id="prefrl/PixelGoal-v0", labels=0, steps=256, eval_episodes=1)
+    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda cnn, device: "bf16")
+    _, folder = run(images, tmp_path / "run")
+    assert folder.config().precision == folder.summary()["precision"] == "bf16"
+    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda cnn, device: "fp32")
+    run(dataclasses.replace(folder.config(), steps=512), folder.path)
+    assert folder.config().precision == "bf16"
+    assert PPO.load(folder.policy).policy.features_extractor.dtype == torch.bfloat16
+
+
+def test_the_learning_rate_decays_over_the_run_and_not_over_a_rollout(tmp_path):
+    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, learning_rate_decay=1.0)
+    _, folder = run(dataclasses.replace(SMALL, labels=0, steps=1024, agent=agent), tmp_path / "run")
+    last = PPO.load(folder.policy).policy.optimizer.param_groups[0]["lr"]
+    assert last == pytest.approx(1e-3 * 256 / 1024)  # at the beginning of the last of four rollouts

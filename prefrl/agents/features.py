@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.preprocessing import maybe_transpose
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
 from prefrl.moments import RunningMoments
 from prefrl.segments import Observations
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """A features extractor that keeps statistics of what it is shown, as buffers."""
+
+    def observe(self, rows: np.ndarray) -> None:
+        """Takes in raw observations [B, ...]."""
 
 
 class StandardisedFeatures(BaseFeaturesExtractor):
@@ -22,6 +34,9 @@ class StandardisedFeatures(BaseFeaturesExtractor):
     def forward(self, observations: Tensor) -> Tensor:
         return self.moments(observations.flatten(1).float())
 
+    def observe(self, rows: np.ndarray) -> None:
+        self.moments.update(torch.as_tensor(rows).flatten(1))
+
 
 def observe(model: OnPolicyAlgorithm, obs: Observations) -> None:
     """Shows raw observations [B, ...] to the policy's statistics, where it keeps any.
@@ -29,5 +44,6 @@ def observe(model: OnPolicyAlgorithm, obs: Observations) -> None:
     Only between two rollouts: while one is collected and learned from, the policy must stay the same.
     """
     extractor = model.policy.features_extractor
-    if isinstance(extractor, StandardisedFeatures):
-        extractor.moments.update(torch.as_tensor(obs).flatten(1))
+    if isinstance(extractor, Observer):
+        assert isinstance(obs, np.ndarray)
+        extractor.observe(maybe_transpose(obs, model.observation_space))  # SB3 puts the channels first

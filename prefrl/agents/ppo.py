@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,62 +9,15 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
-from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
+from prefrl.agents.buffers import Filled, FilledDictRolloutBuffer, FilledRolloutBuffer, FillRewards, ReturnScale
+from prefrl.agents.cnn import CentredCnn, CnnPolicy
 from prefrl.agents.features import StandardisedFeatures
-from prefrl.config import PpoConfig
-from prefrl.moments import RunningMoments
+from prefrl.config import PpoConfig, Precision
 from prefrl.names import look_up
-
-FillRewards = Callable[[], np.ndarray]
-"""-> [T, N] rewards of the rollout that was just collected."""
-
-
-class ReturnScale:
-    """Divides rewards by the running standard deviation of the discounted return, as VecNormalize does.
-
-    The value function then has targets of about 1 whatever the rewards' unit.
-
-    Attributes:
-        returns: [N] discounted return of each environment so far.
-        moments: mean and variance of all returns seen.
-    """
-
-    def __init__(self, num_envs: int, gamma: float) -> None:
-        self.gamma, self.returns, self.moments = gamma, np.zeros(num_envs), RunningMoments(())
-
-    def __call__(self, rewards: np.ndarray, episode_starts: np.ndarray) -> np.ndarray:
-        """rewards [T, N], episode_starts [T, N] -> scaled rewards [T, N], clipped to plus or minus 10."""
-        seen = np.empty_like(rewards, dtype=np.float64)
-        for step, (reward, start) in enumerate(zip(rewards, episode_starts, strict=True)):
-            self.returns = self.returns * self.gamma * (1 - start) + reward
-            seen[step] = self.returns
-        self.moments.update(torch.as_tensor(seen.reshape(-1)))
-        return np.clip(rewards / np.sqrt(float(self.moments.variance) + 1e-8), -10, 10)
-
-
-class FilledRolloutBuffer(RolloutBuffer):
-    """Adds to the rewards of a full rollout what `fill` says of it, in one call.
-
-    By then SB3 has put only the values of truncated episodes' last observations into `rewards`.
-    `fill` and `scale` are set on the instance: SB3 pickles the class into its zip, not the buffer.
-    """
-
-    fill: FillRewards
-    scale: ReturnScale | None = None
-
-    def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: np.ndarray) -> None:
-        rewards = self.fill()
-        if self.scale is not None:
-            rewards = self.scale(rewards, self.episode_starts)
-        self.rewards += rewards.astype(np.float32)
-        super().compute_returns_and_advantage(last_values, dones)
-
-
-class FilledDictRolloutBuffer(FilledRolloutBuffer, DictRolloutBuffer):
-    """The same for Dict observations."""
 
 
 def choose_device(name: str) -> str:
@@ -104,10 +56,14 @@ def check_spaces(observation_space: spaces.Space, action_space: spaces.Space) ->
         raise ValueError("discrete actions must be counted from 0: SB3 ignores where they start")
 
 
-def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str) -> PPO:
-    """A fresh agent for `env`. Its rewards are all 0 until `set_rewards` says where they come from."""
+def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: Precision = "fp32") -> PPO:
+    """A fresh agent for `env`. Its rewards are all 0 until `set_rewards` says where they come from.
+
+    Args:
+        precision: fp32 or bf16, of the network that reads images; policy.zip keeps it.
+    """
     space = env.observation_space
-    is_dict, is_image = isinstance(space, spaces.Dict), is_image_space(space)
+    policy: str | type[CnnPolicy] = "MlpPolicy"
     policy_kwargs: dict[str, Any] = {
         "net_arch": list(config.net),
         "activation_fn": {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[config.activation],
@@ -115,10 +71,17 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str) -> PPO:
         "ortho_init": config.ortho_init,
         "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's own eps; one kernel for all parameters
     }
-    if isinstance(space, spaces.Box) and not is_image:
+    if isinstance(space, spaces.Dict):
+        policy = "MultiInputPolicy"
+    elif is_image_space(space):
+        policy = CnnPolicy
+        policy_kwargs["features_extractor_class"] = CentredCnn
+        policy_kwargs["features_extractor_kwargs"] = {"cnn": config.cnn, "precision": precision}
+        policy_kwargs["normalize_images"] = False  # CentredCnn does
+    elif isinstance(space, spaces.Box):
         policy_kwargs["features_extractor_class"] = StandardisedFeatures
     return PPO(
-        "MultiInputPolicy" if is_dict else "CnnPolicy" if is_image else "MlpPolicy",
+        policy,
         env,
         n_steps=config.n_steps,
         batch_size=config.batch_size,
@@ -131,7 +94,7 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str) -> PPO:
         vf_coef=config.vf_coef,
         max_grad_norm=config.max_grad_norm,
         policy_kwargs=policy_kwargs,
-        rollout_buffer_class=FilledDictRolloutBuffer if is_dict else FilledRolloutBuffer,
+        rollout_buffer_class=FilledDictRolloutBuffer if isinstance(space, spaces.Dict) else FilledRolloutBuffer,
         seed=seed,
         device=device,
     )
@@ -145,8 +108,13 @@ def load_ppo(path: Path, env: VecEnv, device: str) -> PPO:
 def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> None:
     """Says where the agent's rewards come from. They are never part of its zip."""
     buffer = model.rollout_buffer
-    assert isinstance(buffer, FilledRolloutBuffer)
+    assert isinstance(buffer, Filled)
     buffer.fill, buffer.scale = fill, scale
+
+
+def set_learning_rate(model: PPO, config: PpoConfig, progress: float) -> None:
+    """That of the next rollout, after the share `progress` of the run: SB3's own schedules see one rollout as all."""
+    model.lr_schedule = FloatSchedule(config.learning_rate * (1 - config.learning_rate_decay * progress))
 
 
 def learn_one_rollout(model: PPO) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from prefrl_envs.suite import find
+from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents.features import observe
-from prefrl.agents.ppo import learn_one_rollout, set_rewards
+from prefrl.agents.ppo import learn_one_rollout, set_learning_rate, set_rewards
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.evaluation import act_by, act_randomly
@@ -27,7 +28,7 @@ class Leg:
     """
 
     def __init__(self, config: RlhfConfig, learner: Learner, recorder: Recorder) -> None:
-        self._learner, self._recorder = learner, recorder
+        self._config, self._learner, self._recorder = config, learner, recorder
         seeds = np.random.SeedSequence([config.seed, learner.step]).generate_state(4)
         set_random_seed(int(seeds[0]))  # SB3 draws actions and minibatches from the global generators
         recorder.seed(int(seeds[1] % 2**31))
@@ -39,6 +40,8 @@ class Leg:
         self._returns = EpisodeReturns(recorder.num_envs)
         self._ended = np.empty((0, 2))
         set_rewards(learner.model, self._reward_rollout, learner.scale)
+        if learner.step == 0 and is_image_space(recorder.observation_space):
+            observe(learner.model, recorder.reset())  # the first rollout too is seen against a background
 
     def explore(self, steps: int) -> None:
         """Fills the pool before there is anything to learn from; these steps count.
@@ -63,7 +66,9 @@ class Leg:
 
     def learn_one_rollout(self) -> None:
         """The agent collects a rollout, is paid by the learned reward, and learns from it."""
-        learn_one_rollout(self._learner.model)
+        model, config = self._learner.model, self._config
+        set_learning_rate(model, config.agent, progress=model.num_timesteps / config.steps)
+        learn_one_rollout(model)
         self._remember()
 
     def row(self, labels: int) -> Row:

@@ -59,6 +59,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         "steps_per_second": round(learner.step / learner.wall_seconds, 1),
         "threads": config.threads,
         "device": str(learner.model.device),
+        "precision": config.precision,
         "cpu": cpu_name(),
         "git_commit": git_commit(),
         "reward_model": reward_model,

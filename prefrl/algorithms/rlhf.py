@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from filelock import FileLock, Timeout
@@ -19,7 +20,9 @@ from prefrl_envs.suite import find
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecMonitor
 
-from prefrl.agents.ppo import ReturnScale, check_spaces, make_ppo
+from prefrl.agents.buffers import ReturnScale
+from prefrl.agents.ppo import check_spaces, make_ppo
+from prefrl.agents.precision import choose_precision
 from prefrl.algorithms.feedback import Feedback, LabelerFeedback, PeopleFeedback
 from prefrl.algorithms.legs import Leg
 from prefrl.algorithms.outcome import finish, record_episode
@@ -62,6 +65,8 @@ def train(
     torch.set_num_threads(config.threads)
     with only_trainer(run):
         recorder = make_recorder(config)
+        precision = choose_precision(config.precision, recorder.observation_space, config.agent.cnn, device)
+        config = replace(config, precision=precision)  # once and for all, also on another machine
         learner = make_learner(config, recorder, device)
         if found := checkpoints(run.checkpoints):
             load_checkpoint(found[-1], learner, recorder, device)
@@ -189,7 +194,8 @@ def make_recorder(config: RlhfConfig) -> Recorder:
 
 def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner:
     """A learner that has learned nothing yet."""
-    model = make_ppo(recorder, config.agent, config.seed, device)
+    precision = choose_precision(config.precision, recorder.observation_space, config.agent.cnn, device)
+    model = make_ppo(recorder, config.agent, config.seed, device, precision)
     scale = ReturnScale(config.agent.num_envs, config.agent.gamma)
     if not config.labels:
         return Learner(model, scale, None)

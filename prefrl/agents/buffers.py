@@ -1,0 +1,119 @@
+"""Rollout buffers whose rewards are filled in once a rollout, and whose minibatches are gathered on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from torch import Tensor
+
+from prefrl.moments import RunningMoments
+
+FillRewards = Callable[[], np.ndarray]
+"""-> [T, N] rewards of the rollout that was just collected."""
+
+SAMPLED = ("observations", "actions", "values", "log_probs", "advantages", "returns")
+"""What a minibatch is made of, in the order of RolloutBufferSamples."""
+
+
+class ReturnScale:
+    """Divides rewards by the running standard deviation of the discounted return, as VecNormalize does.
+
+    The value function then has targets of about 1 whatever the rewards' unit.
+
+    Attributes:
+        returns: [N] discounted return of each environment so far.
+        moments: mean and variance of all returns seen.
+    """
+
+    def __init__(self, num_envs: int, gamma: float) -> None:
+        self.gamma, self.returns, self.moments = gamma, np.zeros(num_envs), RunningMoments(())
+
+    def __call__(self, rewards: np.ndarray, episode_starts: np.ndarray) -> np.ndarray:
+        """rewards [T, N], episode_starts [T, N] -> scaled rewards [T, N], clipped to plus or minus 10."""
+        seen = np.empty_like(rewards, dtype=np.float64)
+        for step, (reward, start) in enumerate(zip(rewards, episode_starts, strict=True)):
+            self.returns = self.returns * self.gamma * (1 - start) + reward
+            seen[step] = self.returns
+        self.moments.update(torch.as_tensor(seen.reshape(-1)))
+        return np.clip(rewards / np.sqrt(float(self.moments.variance) + 1e-8), -10, 10)
+
+
+class Filled(RolloutBuffer):
+    """Adds to the rewards of a full rollout what `fill` says of it, in one call.
+
+    By then SB3 has put only the values of truncated episodes' last observations into `rewards`.
+    `fill` and `scale` are set on the instance: SB3 pickles the class into its zip, not the buffer.
+    """
+
+    fill: FillRewards
+    scale: ReturnScale | None = None
+
+    def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
+        rewards = self.fill()
+        if self.scale is not None:
+            rewards = self.scale(rewards, self.episode_starts)
+        self.rewards += rewards.astype(np.float32)
+        super().compute_returns_and_advantage(last_values, dones)
+
+
+class FilledDictRolloutBuffer(Filled, DictRolloutBuffer):
+    """For Dict observations."""
+
+
+class FilledRolloutBuffer(Filled):
+    """For all others: the minibatches of SB3's buffer, bit for bit, with fewer copies and transfers.
+
+    A step costs a device one transfer each way, its observations and its actions: what the policy says of them stays
+    where it is until the rollout is full. Then the rollout goes to the device at once, and minibatches are gathered
+    there. SB3 waits for values and log-probabilities at every step, and copies each minibatch three times.
+    """
+
+    def reset(self) -> None:
+        super().reset()
+        self._values: list[Tensor] = []
+        self._log_probs: list[Tensor] = []
+        self._samples: list[Tensor] = []
+
+    def add(
+        self,
+        obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        episode_start: np.ndarray,
+        value: Tensor,
+        log_prob: Tensor,
+    ) -> None:
+        """One step of each of the N environments; value and log_prob [N, 1] and [N] on the device."""
+        step = self.pos
+        self.observations[step] = obs.reshape(self.n_envs, *self.obs_shape)
+        self.actions[step] = action.reshape(self.n_envs, self.action_dim)
+        self.rewards[step], self.episode_starts[step] = reward, episode_start
+        self._values.append(value.flatten())
+        self._log_probs.append(log_prob.flatten())
+        self.pos += 1
+        self.full = self.pos == self.buffer_size
+
+    def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
+        self.values = torch.stack(self._values).cpu().numpy()
+        self.log_probs = torch.stack(self._log_probs).cpu().numpy()
+        super().compute_returns_and_advantage(last_values, dones)
+
+    def get(self, batch_size: int | None = None) -> Iterator[RolloutBufferSamples]:  # type: ignore[override]
+        """One pass over the rollout in a new order, in minibatches on the device."""
+        if not self.generator_ready:
+            self._samples = [self._steps_on_device(getattr(self, name)) for name in SAMPLED]
+            self.generator_ready = True
+        steps, envs = self.buffer_size, self.n_envs
+        shuffled = np.random.permutation(steps * envs)  # noqa: NPY002 (SB3 draws from the global generator)
+        env, step = np.divmod(shuffled, steps)  # and counts environment by environment
+        order = torch.as_tensor(step * envs + env, device=self.device)
+        for batch in order.split(batch_size or steps * envs):
+            yield RolloutBufferSamples(*(rows[batch] for rows in self._samples))
+
+    def _steps_on_device(self, array: np.ndarray) -> Tensor:
+        """[T, N, ...] -> [T * N, ...]; on a CPU without a copy."""
+        return torch.as_tensor(array, device=self.device).flatten(0, 1)

@@ -1,0 +1,57 @@
+"""In which precision the agent's network computes: processors differ by a factor of a hundred in bfloat16's favour.
+
+With AMX, bfloat16 is several times as fast as float32; a processor without any bfloat16 emulates it, ten times slower.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space
+
+from prefrl.agents.cnn import CentredCnn
+from prefrl.config import Precision
+
+STACK = spaces.Box(0, 255, (4, 84, 84), np.uint8)
+BATCH, REPEATS = 32, 3
+FASTER_BY = 1.25  # that bf16 must be, to be worth its coarser steps and a choice that noise may not turn
+
+
+def choose_precision(
+    name: Literal["auto"] | Precision, observation_space: spaces.Space, cnn: str, device: str
+) -> Precision:
+    """What `name` stands for, fp32 or bf16: auto is bf16 where a self-test finds it faster, else fp32.
+
+    Raises:
+        ValueError: bf16 for observations that no network of convolutions reads.
+    """
+    if is_image_space(observation_space):
+        return faster_precision(cnn, device) if name == "auto" else name
+    if name == "bf16":
+        raise ValueError("precision bf16 is for image observations alone; leave it at auto")
+    return "fp32"
+
+
+@lru_cache
+def faster_precision(cnn: str, device: str) -> Precision:
+    """The self-test, once a process: forward and backward of a small batch in either precision."""
+    return "bf16" if seconds(cnn, "bf16", device) * FASTER_BY < seconds(cnn, "fp32", device) else "fp32"
+
+
+def seconds(cnn: str, precision: Precision, device: str) -> float:
+    """That one gradient of BATCH images takes; the best of REPEATS, after one to warm up."""
+    network = CentredCnn(STACK, cnn, precision).to(device)
+    network.put_channels_last()
+    images = torch.zeros((BATCH, *STACK.shape), dtype=torch.uint8, device=device)
+    taken = []
+    for _ in range(1 + REPEATS):
+        began = time.perf_counter()
+        gradients = torch.autograd.grad(network(images).sum(), list(network.parameters()))
+        float(gradients[0].sum())  # waits for a device that works on its own
+        taken.append(time.perf_counter() - began)
+    return min(taken[1:])

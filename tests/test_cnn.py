@@ -1,0 +1,166 @@
+"""The agent's image networks: centred on the background, the same in both precisions, alone in policy.zip."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import VecMonitor
+
+from prefrl.agents import precision
+from prefrl.agents.buffers import ReturnScale
+from prefrl.agents.cnn import CNNS, CentredCnn
+from prefrl.agents.features import observe
+from prefrl.agents.ppo import learn_one_rollout, make_ppo, set_rewards
+from prefrl.agents.precision import choose_precision
+from prefrl.config import PpoConfig
+from prefrl.rollouts import Recorder
+from prefrl.vecenv import make_vec_env
+
+STACK = spaces.Box(0, 255, (4, 84, 84), np.uint8)
+CONFIG = PpoConfig(num_envs=8, n_steps=64, batch_size=128, n_epochs=4, learning_rate=3e-3, net=(), gamma=0.9)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def stacks(rng, number):
+    return rng.integers(0, 256, (number, *STACK.shape), dtype=np.uint8)
+
+
+def agent(precision="fp32", seed=0):
+    """On PixelGoal, paid by the true reward."""
+    recorder = Recorder(VecMonitor(make_vec_env("prefrl/PixelGoal-v0", CONFIG.num_envs, seed)))
+    model = make_ppo(recorder, CONFIG, seed, "cpu", precision)
+    model.set_logger(Logger(None, []))
+    rollouts = []
+
+    def fill():
+        rollouts.append(recorder.take())
+        return rollouts[-1].true_rewards
+
+    set_rewards(model, fill, ReturnScale(CONFIG.num_envs, CONFIG.gamma))
+    return model, rollouts
+
+
+@pytest.mark.parametrize(
+    "cnn, parameters, features",
+    [
+        ("dqn2013", 4 * 64 * 16 + 16 * 16 * 32 + 32 * 81 * 256 + 16 + 32 + 256, 256),
+        ("nature", 4 * 64 * 32 + 32 * 16 * 64 + 64 * 9 * 64 + 64 * 49 * 512 + 32 + 64 + 64 + 512, 512),
+    ],
+)
+def test_the_networks_are_those_of_the_papers(cnn, parameters, features):
+    network = CentredCnn(STACK, cnn)
+    assert sum(values.numel() for values in network.parameters()) == parameters
+    assert network(torch.zeros(2, *STACK.shape, dtype=torch.uint8)).shape == (2, features)
+
+
+def test_the_background_is_the_mean_of_all_images_shown(rng):
+    network, images = CentredCnn(STACK), stacks(rng, 30)
+    network.observe(images[:10])
+    network.observe(images[10:])
+    assert torch.allclose(network.background, torch.as_tensor(images.mean(0), dtype=torch.float32), atol=1e-3)
+
+
+def test_what_never_changes_is_not_seen():
+    network = CentredCnn(STACK)
+    scene = np.full((5, *STACK.shape), 200, np.uint8)
+    network.observe(scene)
+    seen = []
+    network.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    scene[0, :, 40, 40] = 255
+    network(torch.as_tensor(scene))
+    assert seen[0].count_nonzero() == 4
+    assert seen[0][0, 0, 40, 40] == 55 / 64
+
+
+def test_both_precisions_read_the_same_input(rng):
+    images, seen = stacks(rng, 8), []
+    for name in ("fp32", "bf16"):
+        network = CentredCnn(STACK, precision=name)
+        network.observe(stacks(rng=np.random.default_rng(1), number=16))
+        network.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))
+        network(torch.as_tensor(images))
+    assert torch.equal(*seen)
+
+
+@pytest.mark.parametrize("cnn", CNNS)
+def test_gradients_in_bf16_are_those_in_fp32_within_a_few_percent(rng, cnn):
+    """bfloat16 has 8 bits: each number is off by up to 0.4 %. Directions agree to a cosine of 0.99."""
+    images, gradients = torch.as_tensor(stacks(rng, 16)), {}
+    exact = CentredCnn(STACK, cnn)
+    exact.put_channels_last()
+    weighting = torch.randn(16, exact.features_dim)
+    for name in ("fp32", "bf16"):
+        network = CentredCnn(STACK, cnn, name)
+        network.load_state_dict(exact.state_dict())
+        (network(images) * weighting).sum().backward()
+        gradients[name] = [values.grad.flatten() for values in network.parameters()]
+    for true, coarse in zip(gradients["fp32"], gradients["bf16"], strict=True):
+        assert coarse.dtype == torch.float32
+        assert torch.cosine_similarity(true, coarse, dim=0) > 0.99
+        assert coarse.norm() / true.norm() == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
+def test_an_agent_learns_in_either_precision(name):
+    """At random PixelGoal pays -7 a step; at best -1.8, for 10 moves are needed and then none."""
+    model, rollouts = agent(name)
+    for _ in range(11):
+        learn_one_rollout(model)
+        observe(model, rollouts[-1].flat()[0])
+    assert rollouts[0].true_rewards.mean() < -6
+    assert np.mean([rollout.true_rewards.mean() for rollout in rollouts[-3:]]) > -4.2
+
+
+def test_the_policy_alone_acts_as_it_did_in_its_precision_and_layout(tmp_path, rng):
+    model, rollouts = agent("bf16")
+    learn_one_rollout(model)
+    observe(model, rollouts[0].flat()[0])
+    model.save(tmp_path / "policy.zip")
+    alone = PPO.load(tmp_path / "policy.zip")
+    obs = rollouts[0].obs[:, 0]
+    assert np.array_equal(model.predict(obs, deterministic=True)[0], alone.predict(obs, deterministic=True)[0])
+    network = alone.policy.features_extractor
+    assert network.dtype == torch.bfloat16
+    assert network.count == CONFIG.num_envs * CONFIG.n_steps
+    assert network.layers[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_values_and_actions_see_the_same_features():
+    """SB3 hands float32 to some of the policy's methods; ours take uint8 as it is."""
+    model, _ = agent()
+    images = torch.as_tensor(np.random.default_rng(0).integers(0, 256, (4, 1, 36, 36), dtype=np.uint8))
+    values, log_probs, _ = model.policy.evaluate_actions(images, torch.zeros(4))
+    assert torch.equal(values, model.policy.predict_values(images))
+    assert torch.equal(log_probs, model.policy.get_distribution(images).log_prob(torch.zeros(4)))
+
+
+@pytest.mark.parametrize("taken, chosen", [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32"), ((1.0, 8.0), "fp32")])
+def test_auto_is_bf16_only_where_that_is_clearly_faster(monkeypatch, taken, chosen):
+    times = dict(zip(("fp32", "bf16"), taken, strict=True))
+    monkeypatch.setattr(precision, "seconds", lambda cnn, name, device: times[name])
+    precision.faster_precision.cache_clear()
+    assert choose_precision("auto", STACK, "dqn2013", "cpu") == chosen
+    precision.faster_precision.cache_clear()
+
+
+def test_the_self_test_takes_a_moment_and_is_done_once():
+    taken = precision.seconds("dqn2013", "fp32", "cpu")
+    assert 0 < taken < 1
+    assert choose_precision("auto", STACK, "dqn2013", "cpu") in ("fp32", "bf16")
+    hits = precision.faster_precision.cache_info().hits
+    choose_precision("auto", STACK, "dqn2013", "cpu")
+    assert precision.faster_precision.cache_info().hits == hits + 1
+
+
+def test_vectors_have_one_precision():
+    box = spaces.Box(-1, 1, (3,))
+    assert choose_precision("auto", box, "dqn2013", "cpu") == "fp32"
+    assert choose_precision("bf16", STACK, "dqn2013", "cpu") == "bf16"
+    with pytest.raises(ValueError, match="precision bf16 is for image observations"):
+        choose_precision("bf16", box, "dqn2013", "cpu")
