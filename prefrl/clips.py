@@ -1,4 +1,4 @@
-"""Frames to videos: WebM for the browser, MP4 for everything else; and who draws the frames."""
+"""Frames to videos: WebM for the browser, MP4 for everything else; and where the frames come from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from prefrl_envs.screens import enlarged, fitted, unpack
+
+__all__ = ["enlarged", "fitted", "recorded", "renderer", "shown_fps", "webm", "write_video"]
 
 Draw = Callable[[np.ndarray], np.ndarray]  # [T, S] render states -> [T, H, W, 3] uint8 frames
 
@@ -61,6 +64,11 @@ def renderer(
 
     with Renderer(env_id, width, height, horizon=horizon, on_end=on_end) as open_renderer:
         yield open_renderer.draw
+
+
+def recorded(states: np.ndarray) -> np.ndarray | None:
+    """[T, H, W, 3] the screens that were recorded as these render states [T, S]; None where they have to be drawn."""
+    return np.stack([unpack(state) for state in states]) if states.dtype == np.uint8 else None
 
 
 def shown_fps(env_id: str) -> float:

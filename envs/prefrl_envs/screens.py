@@ -1,4 +1,4 @@
-"""Recorded screens as render states: packed at once, a row of bytes each; and how they are enlarged to look at.
+"""Recorded screens as render states: packed at once, a row of bytes each; and how large they are shown.
 
 A console draws in bands: most rows of a screen repeat the row above. What is packed is which rows do not, and those
 rows, by zlib at level 1. Each screen is packed for itself, so that any part of an episode can be cut out.
@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import zlib
 
-import cv2
 import numpy as np
 
 HEADER = np.dtype([("height", "<u2"), ("width", "<u2"), ("length", "<u4")])  # length: of the zlib stream after it
 NARROWEST, WIDEST = 4 / 3, 2  # of an enlarged pixel, width to height; a television showed 7:4
-AROUND = (30, 33, 38)  # RGB of what a screen leaves of its frame: dark and quiet, as a room around a television
 
 
 def pack(screens: np.ndarray) -> np.ndarray:
@@ -53,35 +51,28 @@ def unpack(state: np.ndarray) -> np.ndarray:
     return rows[np.cumsum(np.unpackbits(content[:mask], count=height)) - 1]
 
 
-def pixel_size(screen: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """Width and height that each pixel of a screen gets in a box; (0, 0) where the box is too small.
+def fitted(screen: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """Width and height at which a screen is shown in a box.
 
-    Whole numbers, so that all pixels are the same size and none is blurred; as large as fit among those about as wide
-    as on a television.
+    Every pixel gets the same whole number of pixels in width, and in height: none is blurred, none is larger than its
+    neighbour. As large as fits with pixels about as wide as on a television. A box that is too small for pixels of 2x1
+    gets a smaller picture of that shape, whose pixels are not whole.
 
     Args:
         screen, box: width and height.
     """
-    columns, rows = (room // size for room, size in zip(box, screen, strict=True))
-    fitting = [
-        (across, down)
-        for across in range(1, columns + 1)
-        for down in range(1, rows + 1)
+    columns, rows = screen
+    sizes = [
+        (columns * across, rows * down)
+        for across in range(1, box[0] // columns + 1)
+        for down in range(1, box[1] // rows + 1)
         if NARROWEST <= across / down <= WIDEST
     ]
-    return max(fitting, key=lambda size: (size[0] * size[1], size[0]), default=(0, 0))
+    scale = min(box[0] / (2 * columns), box[1] / rows)
+    smaller = max(1, round(2 * columns * scale)), max(1, round(rows * scale))
+    return max(sizes, key=lambda size: (size[0] * size[1], size[0]), default=smaller)
 
 
-def enlarged(screen: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A screen [H, W, 3] in the middle of a frame [height, width, 3], its pixels whole; smaller where it must be."""
-    rows, columns, _ = screen.shape
-    across, down = pixel_size((columns, rows), (width, height))
-    if across:
-        image = cv2.resize(screen, (columns * across, rows * down), interpolation=cv2.INTER_NEAREST)
-    else:
-        scale = min(width / (2 * columns), height / rows)
-        size = (max(1, round(2 * columns * scale)), max(1, round(rows * scale)))
-        image = cv2.resize(screen, size, interpolation=cv2.INTER_AREA)
-    left, top = (width - image.shape[1]) // 2, (height - image.shape[0]) // 2
-    right, bottom = width - image.shape[1] - left, height - image.shape[0] - top
-    return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=AROUND)
+def enlarged(screens: np.ndarray, across: int, down: int) -> np.ndarray:
+    """Screens [T, H, W, 3] with every pixel `across` wide and `down` high."""
+    return screens.repeat(down, axis=1).repeat(across, axis=2)
