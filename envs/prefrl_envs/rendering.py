@@ -196,8 +196,7 @@ class ScreenDrawing:
 
     def draw(self, state: np.ndarray) -> np.ndarray:
         screen = unpack(state) if state.ndim == 1 else state
-        size = fitted((screen.shape[1], screen.shape[0]), self._size)
-        whole = size[0] >= 2 * screen.shape[1]
+        size, whole = fitted((screen.shape[1], screen.shape[0]), self._size)
         image = cv2.resize(screen, size, interpolation=cv2.INTER_NEAREST if whole else cv2.INTER_AREA)
         return _in_the_middle(image, *self._size, cv2.BORDER_CONSTANT)
 

@@ -11,6 +11,7 @@ Breakout 310 in 0.07, Space Invaders 1.3 KB in 0.12, Enduro 1.9 KB in 0.18, Q*be
 from __future__ import annotations
 
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,12 +52,23 @@ def unpack(state: np.ndarray) -> np.ndarray:
     return rows[np.cumsum(np.unpackbits(content[:mask], count=height)) - 1]
 
 
-def fitted(screen: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """Width and height at which a screen is shown in a box.
+class Shown(NamedTuple):
+    """How large a screen is shown.
 
-    Every pixel gets the same whole number of pixels in width, and in height: none is blurred, none is larger than its
-    neighbour. As large as fits with pixels about as wide as on a television. A box that is too small for pixels of 2x1
-    gets a smaller picture of that shape, whose pixels are not whole.
+    Attributes:
+        size: width and height.
+        whole: every pixel gets the same whole number of pixels in width, and in height: none is blurred, none is
+            larger than its neighbour.
+    """
+
+    size: tuple[int, int]
+    whole: bool
+
+
+def fitted(screen: tuple[int, int], box: tuple[int, int]) -> Shown:
+    """The largest way to show a screen in a box in whole pixels about as wide as on a television.
+
+    A box that is too small for pixels of 2x1 gets a smaller picture of that shape.
 
     Args:
         screen, box: width and height.
@@ -68,9 +80,10 @@ def fitted(screen: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
         for down in range(1, box[1] // rows + 1)
         if NARROWEST <= across / down <= WIDEST
     ]
+    if sizes:
+        return Shown(max(sizes, key=lambda size: (size[0] * size[1], size[0])), whole=True)
     scale = min(box[0] / (2 * columns), box[1] / rows)
-    smaller = max(1, round(2 * columns * scale)), max(1, round(rows * scale))
-    return max(sizes, key=lambda size: (size[0] * size[1], size[0]), default=smaller)
+    return Shown((max(1, round(2 * columns * scale)), max(1, round(rows * scale))), whole=False)
 
 
 def enlarged(screens: np.ndarray, across: int, down: int) -> np.ndarray:

@@ -9,11 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from prefrl.clips import Draw, enlarged, recorded, renderer, shown_fps, webm
+from prefrl.clips import frames_of, renderer, shown_fps, webm
 from prefrl.labelers.drawing import become_a_drawing_process
 
 PIXELS = 480  # width and height of a clip that is drawn
-CELL = (4, 2)  # of a recorded pixel, for a page that shows it at any whole size; even, as colours are kept for 2x2
 
 
 def draw_until_closed(
@@ -30,12 +29,7 @@ def draw_until_closed(
         connection.send("")
         with suppress(EOFError, BrokenPipeError, ConnectionResetError):
             while True:
-                connection.send_bytes(webm(_frames(draw, connection.recv()), shown_fps(env_id)))
-
-
-def _frames(draw: Draw, states: np.ndarray) -> np.ndarray:
-    screens = recorded(states)
-    return draw(states) if screens is None else enlarged(screens, *CELL)
+                connection.send_bytes(webm(frames_of(connection.recv(), draw), shown_fps(env_id)))
 
 
 class DrawingProcess:

@@ -49,8 +49,7 @@ class ScreenClip(Clip):
     """Of recorded screens: their pixels stay whole, in the middle of what is left."""
 
     def _scale(self, surface: pygame.Surface, size: tuple[int, int]) -> pygame.Surface:
-        shown = fitted(self._size, size)
-        whole = shown[0] >= 2 * self._size[0]
+        shown, whole = fitted(self._size, size)
         picture = pygame.transform.scale(surface, shown) if whole else pygame.transform.smoothscale(surface, shown)
         scaled = pygame.Surface(size)
         scaled.fill(theme.PANEL)
