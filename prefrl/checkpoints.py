@@ -23,7 +23,7 @@ from prefrl.agents.buffers import ReturnScale
 from prefrl.agents.ppo import load_ppo
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rollouts import SegmentPool
-from prefrl.segments import Segment
+from prefrl.store import codec
 
 POLICY, TENSORS, POOL, MANIFEST = "policy.zip", "tensors.safetensors", "pool.safetensors", "checkpoint.json"
 
@@ -76,7 +76,7 @@ def save_checkpoint(learner: Learner, folder: Path) -> Path:
     learner.model.save(draft / POLICY)
     save_file(_tensors(learner), draft / TENSORS)
     if learner.reward is not None:
-        save_arrays(_stacked(list(learner.reward.pool.segments)), draft / POOL)
+        save_arrays(_packed(learner.reward.pool), draft / POOL)
     manifest = {
         "step": learner.step,
         "rounds": learner.rounds,
@@ -114,8 +114,7 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> N
         learner.model = load_ppo(path / POLICY, env, device)
         _load_tensors(learner, load_file(path / TENSORS))
         if learner.reward is not None:
-            pool = learner.reward.pool
-            pool.segments.extend(_unstacked(load_arrays(path / POOL), pool.env_id))
+            _unpack(load_arrays(path / POOL), learner.reward.pool)
         learner.rounds, learner.fit = manifest["rounds"], manifest["fit"]
         learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
@@ -153,15 +152,16 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _stacked(segments: list[Segment]) -> dict[str, np.ndarray]:
-    """Name -> [S, T, ...] the arrays of S segments."""
-    named = [segment.arrays() for segment in segments]
-    return {name: np.stack([arrays[name] for arrays in named]) for name in named[0]} if named else {}
+def _packed(pool: SegmentPool) -> dict[str, np.ndarray]:
+    """Place and id of each segment -> the bytes that a store would keep of it: of a game a thirtieth of the pool."""
+    blobs = {f"{place:08d} {segment.id}": codec.encode(segment) for place, segment in enumerate(pool.segments)}
+    return {name: np.frombuffer(blob, np.uint8) for name, blob in blobs.items()}
 
 
-def _unstacked(arrays: dict[str, np.ndarray], env_id: str) -> list[Segment]:
-    number = len(next(iter(arrays.values()))) if arrays else 0
-    return [Segment.from_arrays(env_id, {k: v[i].copy() for k, v in arrays.items()}) for i in range(number)]
+def _unpack(blobs: dict[str, np.ndarray], pool: SegmentPool) -> None:
+    """The inverse of `_packed`."""
+    for name in sorted(blobs):
+        pool.segments.append(codec.decode(name.split()[1], pool.env_id, blobs[name].tobytes()))
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Frames to videos: WebM for the browser, MP4 for everything else; and who draws the frames."""
+"""Frames to videos: WebM for the browser, MP4 for everything else; and where the frames come from."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from prefrl_envs.screens import enlarged, fitted, unpack
+
+__all__ = ["DEFAULT_FPS", "Draw", "fitted", "frames_of", "recorded", "renderer", "shown_fps", "webm", "write_video"]
 
 Draw = Callable[[np.ndarray], np.ndarray]  # [T, S] render states -> [T, H, W, 3] uint8 frames
 
+CELL = (4, 2)  # of a recorded pixel in a video: even, since a video keeps one colour for 2x2 pixels
 DEFAULT_FPS = 30  # for environments that do not say how fast to show them
 
-_WEBM = ("webm", "libvpx-vp9", {"crf": "34", "b": "0", "deadline": "realtime", "cpu-used": "6"})
+_WEBM = ("webm", "libvpx-vp9", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6"})
 _MP4 = ("mp4", "libx264", {"crf": "23", "preset": "veryfast", "movflags": "+faststart"})
 _FORMATS = {".webm": _WEBM, ".mp4": _MP4}
 _ITU601 = 6  # the matrix with which RGB becomes YUV below, said aloud so that no player has to guess
@@ -61,6 +65,17 @@ def renderer(
 
     with Renderer(env_id, width, height, horizon=horizon, on_end=on_end) as open_renderer:
         yield open_renderer.draw
+
+
+def recorded(states: np.ndarray) -> np.ndarray | None:
+    """[T, H, W, 3] the screens that were recorded as these render states [T, S]; None where they have to be drawn."""
+    return np.stack([unpack(state) for state in states]) if states.dtype == np.uint8 else None
+
+
+def frames_of(states: np.ndarray, draw: Draw) -> np.ndarray:
+    """[T, H, W, 3] frames for a video: drawn, or recorded screens with every pixel as large as `CELL`."""
+    screens = recorded(states)
+    return draw(states) if screens is None else enlarged(screens, *CELL)
 
 
 def shown_fps(env_id: str) -> float:

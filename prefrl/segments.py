@@ -19,10 +19,13 @@ class Segment:
 
     Attributes:
         env_id: Gymnasium id, e.g. "prefrl/Hopper-v0".
-        obs: [T, *obs_shape] the observation before each action; for a Dict space a dict of such arrays.
+        obs: [T, *obs_shape] the observation before each action; for a Dict space a dict of such arrays. Stacks of a
+            game's frames are a read-only view on the frames.
         actions: [T, *action_shape] as the environment got them.
         true_rewards: [T] the environment's own reward; for oracles and metrics, never for learning.
-        render_states: [T, S] what it takes to draw each observation, or None where nothing draws it.
+        render_states: [T, S] what it takes to draw each observation, or None where nothing draws it. uint8: the
+            screens themselves, recorded and packed (prefrl_envs.screens).
+        oracle_rewards: [T] what an oracle compares by, where that is not the true reward; else None.
     """
 
     env_id: str
@@ -30,6 +33,7 @@ class Segment:
     actions: np.ndarray
     true_rewards: np.ndarray
     render_states: np.ndarray | None = None
+    oracle_rewards: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.true_rewards)
@@ -39,27 +43,36 @@ class Segment:
         """Sum of the true rewards, undiscounted."""
         return float(self.true_rewards.sum(dtype=np.float64))
 
+    @property
+    def recorded(self) -> bool:
+        """Whether it is drawn from recorded screens, not from states."""
+        return self.render_states is not None and self.render_states.dtype == np.uint8
+
     @cached_property
     def id(self) -> str:
         """Hash of the content: the same steps have the same id on every machine.
 
-        Python's own hash() of bytes differs between processes, so it cannot name a file.
+        Python's own hash() of bytes differs between processes, so it cannot name a file. Recorded screens are left
+        out: how well they were packed is no part of what happened.
         """
         digest = hashlib.blake2b(self.env_id.encode(), digest_size=16)
         for name, array in self.arrays().items():
+            if name == "render_states" and self.recorded:
+                continue
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Every array by name, in a fixed order: `obs` or `obs.<key>`, actions, true_rewards, render_states."""
+        """Every array by name, in a fixed order: `obs` or `obs.<key>`, then the others as above; None is left out."""
         named = (
             {f"obs.{key}": value for key, value in sorted(self.obs.items())}
             if isinstance(self.obs, dict)
             else {"obs": self.obs}
         )
         named |= {"actions": self.actions, "true_rewards": self.true_rewards}
-        return named if self.render_states is None else named | {"render_states": self.render_states}
+        optional = {"render_states": self.render_states, "oracle_rewards": self.oracle_rewards}
+        return named | {name: array for name, array in optional.items() if array is not None}
 
     @classmethod
     def from_arrays(cls, env_id: str, arrays: dict[str, np.ndarray]) -> Segment:
@@ -72,6 +85,7 @@ class Segment:
             actions=arrays["actions"],
             true_rewards=arrays["true_rewards"],
             render_states=arrays.get("render_states"),
+            oracle_rewards=arrays.get("oracle_rewards"),
         )
 
 

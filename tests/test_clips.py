@@ -5,6 +5,7 @@ import io
 import av
 import numpy as np
 import pytest
+from prefrl_envs.screens import pack
 
 from prefrl import clips
 
@@ -31,6 +32,24 @@ def test_webm_comes_back_with_the_same_frames_size_and_colours(shape):
     assert rate == 25
     assert np.abs(decoded.astype(int) - frames).mean() < 6  # of 255
     assert np.abs(decoded[0, 20:36, 4:20].astype(int) - (200, 60, 40)).mean() < 12
+
+
+def test_recorded_screens_are_enlarged_and_not_drawn(rng):
+    screens = rng.integers(0, 255, (3, 5, 4, 3), np.uint8)
+    frames = clips.frames_of(pack(screens), draw=None)
+    assert frames.shape == (3, 10, 16, 3)
+    np.testing.assert_array_equal(frames[:, ::2, ::4], screens)
+    drawn = clips.frames_of(np.zeros((3, 2)), draw=lambda states: screens)
+    np.testing.assert_array_equal(drawn, screens)
+
+
+def test_single_pixels_of_a_screen_keep_their_colour():
+    screens = np.full((4, 40, 40, 3), (144, 72, 17), np.uint8)
+    for number, screen in enumerate(screens):
+        screen[10, 5 + 3 * number] = (236, 236, 236)
+    decoded, _ = decode(io.BytesIO(clips.webm(clips.frames_of(pack(screens), draw=None), fps=15)))
+    middles = decoded[:, ::2, 1::4].astype(int)
+    assert np.abs(middles - screens).max() < 60  # of 255; in the video's own pixels it would be 100
 
 
 def test_the_same_frames_are_the_same_bytes():

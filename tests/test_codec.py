@@ -1,9 +1,10 @@
+import json
 import zlib
 
 import numpy as np
 import pytest
 
-from prefrl.segments import Segment
+from prefrl.segments import Segment, stacked
 from prefrl.store.codec import decode, encode
 
 T = 5
@@ -33,6 +34,10 @@ def smooth(steps=60):
     segment(np.array([[0.0, -0.0, np.inf, -np.inf, np.nan]] * T)),
     segment(np.zeros((T, 0))),
     segment(rng.normal(size=(2 * T, 6))[::2, ::3]),
+    segment(stacked(rng.integers(0, 255, (T + 3, 8, 8), np.uint8), 4)),
+    segment(np.zeros((T, 1)), render_states=rng.integers(0, 255, (T, 7), np.uint8)),
+    segment(np.zeros((T, 0, 3), np.uint8)),
+    Segment("toy", np.zeros((T, 1)), np.zeros(T), np.zeros(T), None, np.arange(T, dtype=np.float32)),
 ])  # fmt: skip
 def test_a_segment_survives_exactly(each):
     again = decode(each.id, each.env_id, encode(each))
@@ -54,6 +59,24 @@ def test_smooth_motion_shrinks_to_less_than_half():
     each = smooth()
     raw = sum(array.nbytes for array in each.arrays().values())
     assert len(encode(each)) < 0.5 * raw
+
+
+def test_of_stacks_each_frame_is_stored_once():
+    frames = rng.integers(0, 255, (28, 20, 20), np.uint8)
+    each = Segment("toy", stacked(frames, 4), np.zeros(25), np.zeros(25))
+    assert len(encode(each)) < 28 * 400 + 300
+    again = decode(each.id, "toy", encode(each)).obs
+    assert np.shares_memory(again[0, 1], again[1, 0])
+
+
+def test_a_blob_of_old_still_decodes():
+    """Stacks written out, before each frame was stored once."""
+    each = segment(stacked(rng.integers(0, 255, (T + 3, 2, 2), np.uint8), 4))
+    header = {name: [array.dtype.str, array.shape] for name, array in each.arrays().items()}
+    octets = [np.ascontiguousarray(a).view(np.uint8).reshape(T, -1, a.itemsize) for a in each.arrays().values()]
+    planes = [array.transpose(1, 2, 0).tobytes() for array in octets]
+    blob = zlib.compress(json.dumps(header).encode() + b"\n" + b"".join(planes))
+    np.testing.assert_array_equal(decode(each.id, "toy", blob).obs, each.obs)
 
 
 def test_random_numbers_hardly_grow():

@@ -75,6 +75,14 @@ def test_discounted_return_by_hand():
     assert discounted_return(segment, 1.0) == 111
 
 
+def test_it_compares_by_what_it_is_told_to_where_that_is_not_the_true_reward():
+    steps = np.zeros((2, 1))
+    lost = Segment("toy", steps, steps, np.array([0.0, 3.0]), oracle_rewards=np.array([0.0, -7.0]))
+    about = Query((lost, with_rewards(0.0, 1.0)), step=0)
+    assert Oracle(PERFECT, seed=0).label(about) == RIGHT
+    assert lost.true_return == 3
+
+
 def test_the_myopic_oracle_looks_at_the_end():
     early, late = with_rewards(3, 0, 0), with_rewards(0, 0, 2)
     about = Query((early, late), step=0)

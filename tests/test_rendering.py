@@ -8,7 +8,7 @@ from prefrl_envs.wrappers import RenderState, make_env
 
 @pytest.mark.parametrize("env_id", [row.id for row in SUITE])
 def test_different_states_look_different_and_the_same_the_same(env_id):
-    states = _states(make_env(env_id), steps=8)
+    states = _states(make_env(env_id), steps=15)
     with Renderer(env_id, width=96, height=64) as renderer:
         frames = renderer.draw(np.stack([states[0], states[-1], states[0]]))
     assert frames.shape == (3, 64, 96, 3)

@@ -4,12 +4,14 @@ import base64
 import io
 import json
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import av
 import numpy as np
 import pytest
+from prefrl_envs.screens import pack
 from safetensors.numpy import save_file
 
 from prefrl import clips
@@ -18,6 +20,7 @@ from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Comparison, Q
 from prefrl.report import footage, text, write_report
 from prefrl.report.figures import mean_by, standardise
 from prefrl.report.head import environment_name
+from prefrl.report.record import read_run
 from prefrl.report.watching import verdict
 from prefrl.segments import Segment
 
@@ -234,6 +237,18 @@ def test_the_chosen_clip_of_a_comparison_is_marked(tmp_path):
 )
 def test_verdict(answer, said):
     assert verdict(answer) == said
+
+
+def test_recorded_screens_are_shown_as_they_were(tmp_path, monkeypatch, rng):
+    """Pixels enlarged, nothing drawn."""
+    shown = []
+    monkeypatch.setattr(clips, "webm", lambda frames, fps: shown.append(frames) or b"clip")
+    screens = rng.integers(0, 255, (STEPS, 21, 16, 3), np.uint8)
+    segments = [replace(each, render_states=pack(screens)) for each in comparison(0, LEFT).query.segments]
+    about = Comparison(Query(tuple(segments), step=0), LEFT, "oracle")
+    film = footage.film(read_run(make_run(tmp_path / "run", states=False)), [about], lambda run: nullcontext(), fps=15)
+    assert film.problem == ""
+    assert [frames.shape for frames in shown] == [(STEPS, 42, 64, 3)] * 2
 
 
 def test_early_middle_and_late_are_picked_from_those_that_can_be_drawn():

@@ -5,7 +5,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import DummyVecEnv
+from prefrl_envs.screens import unpack
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from prefrl.rollouts import EpisodeReturns, Recorder, Rollout, SegmentPool, steps_of
 
@@ -36,6 +37,48 @@ class Drawn(DummyVecEnv):
 
     def render_states(self):
         return np.array([[env.at, env.at] for env in self.envs], np.float32)
+
+
+class Console(gym.Env):
+    """Stacks the latest three frames, which all have the number of the step; every fifth step costs the oracle 2."""
+
+    observation_space = spaces.Box(0, 255, (3, 4, 4), np.uint8)
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, first=0):
+        self.at = first + 2
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._stack(), {}
+
+    def step(self, action):
+        self.at += 1
+        info = {"oracle_reward": -1.0} if self.at % 5 == 0 else {}
+        return self._stack(), 1.0, False, self.at % 7 == 0, info
+
+    def _stack(self):
+        return np.repeat(np.arange(self.at - 2, self.at + 1, dtype=np.uint8), 16).reshape(3, 4, 4)
+
+
+class Consoles(DummyVecEnv):
+    frame_stack = 3
+
+    def render_states(self):
+        """Screens in colour, all of the number of the step."""
+        return np.stack([np.full((8, 6, 3), env.at, np.uint8) for env in self.envs])
+
+
+def consoles():
+    made = Recorder(VecMonitor(Consoles([lambda: Console(), lambda: Console(first=100)])))
+    made.reset()
+    return made
+
+
+def play(recorder, steps):
+    for _ in range(steps):
+        recorder.step(np.zeros(recorder.num_envs, int))
+    return recorder.take()
 
 
 def recorder(num_envs=2, **kwargs):
@@ -149,3 +192,60 @@ def test_episode_returns_add_up_across_rollouts():
         [3, 9],
         [1, 3],
     ]
+
+
+class TestGames:
+    def test_stacks_are_what_the_agent_saw_across_rollouts_and_ends(self):
+        made = consoles()
+        for first in (0, 11):
+            rollout = play(made, 11)
+            assert rollout.obs.shape == (11, 2, 3, 4, 4)
+            newest = np.arange(first, first + 11)[:, None] + [2, 102]
+            assert rollout.dones.any()
+            np.testing.assert_array_equal(rollout.obs[..., 0, 0], newest[..., None] + [-2, -1, 0])
+
+    def test_every_frame_is_kept_once(self):
+        rollout = play(consoles(), 11)
+        frames = rollout.obs
+        while frames.base is not None:
+            frames = frames.base
+        assert frames.nbytes == (11 + 2) * 2 * 16
+
+    def test_a_segment_has_its_own_frames_once(self):
+        rollout = play(consoles(), 11)
+        segment = rollout.segment("x", 1, 3, 8)
+        np.testing.assert_array_equal(segment.obs, rollout.obs[3:8, 1])
+        frames = segment.obs
+        while frames.base is not None:
+            frames = frames.base
+        assert frames.nbytes == (5 + 2) * 16
+
+    def test_flat_steps_are_in_the_order_of_the_rollout(self):
+        rollout = play(consoles(), 5)
+        obs, actions = rollout.flat()
+        assert obs[:, 2, 0, 0].tolist() == [2, 102, 3, 103, 4, 104, 5, 105, 6, 106]
+        assert len(actions) == 10
+
+    def test_reset_starts_the_stacks_afresh(self):
+        made = consoles()
+        play(made, 3)
+        made.step(np.zeros(2, int))
+        made.reset()
+        assert play(made, 2).obs[:, 0, :, 0, 0].tolist() == [[4, 5, 6], [5, 6, 7]]
+
+    def test_screens_are_packed_each_for_itself(self):
+        rollout = play(consoles(), 4)
+        assert rollout.render_states.ndim == 3
+        shown = [unpack(state)[0, 0, 0] for state in rollout.segment("x", 1, 1, 4).render_states]
+        assert shown == [103, 104, 105]
+
+    def test_a_game_can_be_drawn(self):
+        assert consoles().can_be_drawn()
+
+    def test_what_an_oracle_compares_by_is_kept_where_it_is_not_the_true_reward(self):
+        rollout = play(consoles(), 6)
+        assert rollout.true_rewards[:, 0].tolist() == [1] * 6
+        assert rollout.oracle_rewards[:, 0].tolist() == [1, 1, -1, 1, 1, 1]
+        assert rollout.segment("x", 0, 0, 5).oracle_rewards.tolist() == [1, 1, -1, 1, 1]
+        assert rollout.segment("x", 0, 3, 6).oracle_rewards is None
+        assert run(recorder(), 3).oracle_rewards is None

@@ -7,7 +7,7 @@ import pytest
 from prefrl.segments import Segment, map_arrays, stack_observations, stacked, unstacked
 
 
-def a_segment(env_id="toy", rewards=(1.0, 2.0, 3.0), render_states=None):
+def a_segment(env_id="toy", rewards=(1.0, 2.0, 3.0), render_states=None, oracle_rewards=None):
     steps = len(rewards)
     return Segment(
         env_id=env_id,
@@ -15,6 +15,7 @@ def a_segment(env_id="toy", rewards=(1.0, 2.0, 3.0), render_states=None):
         actions=np.zeros((steps, 1), np.float32),
         true_rewards=np.array(rewards, np.float32),
         render_states=render_states,
+        oracle_rewards=oracle_rewards,
     )
 
 
@@ -41,9 +42,22 @@ def test_the_same_content_has_the_same_id_in_another_process():
     a_segment(rewards=(1.0, 2.0, 4.0)),
     a_segment(rewards=(1.0, 2.0)),
     a_segment(render_states=np.zeros((3, 1))),
+    a_segment(oracle_rewards=np.zeros(3)),
 ])  # fmt: skip
 def test_any_difference_in_content_is_another_id(other):
     assert other.id != a_segment().id
+
+
+def test_an_id_of_old_stays_the_same():
+    assert a_segment(render_states=np.ones((3, 2))).id == "4317094f0f1cda0daa69179ee1067121"
+
+
+def test_how_screens_were_packed_does_not_matter():
+    segment = a_segment(render_states=np.arange(12, dtype=np.uint8).reshape(3, 4))
+    assert segment.recorded
+    assert segment.id == a_segment(render_states=np.zeros((3, 9), np.uint8)).id
+    assert not a_segment(render_states=np.zeros((3, 9))).recorded
+    assert not a_segment().recorded
 
 
 def test_the_id_tells_apart_equal_bytes_of_another_type():
@@ -59,7 +73,9 @@ def test_a_view_has_the_id_of_its_copy():
     assert view.id == copy.id
 
 
-@pytest.mark.parametrize("segment", [a_segment(), a_segment(render_states=np.ones((3, 5))), dict_segment()])
+@pytest.mark.parametrize("segment", [
+    a_segment(), a_segment(render_states=np.ones((3, 5))), a_segment(oracle_rewards=np.ones(3)), dict_segment(),
+])  # fmt: skip
 def test_from_arrays_undoes_arrays(segment):
     again = Segment.from_arrays(segment.env_id, segment.arrays())
     assert again.id == segment.id

@@ -3,6 +3,7 @@
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,12 +14,13 @@ pytest.importorskip("uvicorn")
 
 import uvicorn
 from pages import TOKEN
+from prefrl_envs.screens import pack
 
-from prefrl.clips import webm
+from prefrl.clips import frames_of, webm
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE
-from prefrl.testing import random_queries
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Query
+from prefrl.testing import random_queries, random_segments
 
 ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -28,9 +30,11 @@ SIZES = {"phone": (390, 844), "laptop": (1280, 720), "large": (2560, 1440), "sho
 
 
 class Drawn:
-    """A grey clip of ten frames; a square moves by the first state."""
+    """A grey clip of ten frames with a square that moves; recorded screens as they are."""
 
     def __call__(self, states):
+        if states.dtype == np.uint8:
+            return webm(frames_of(states, draw=None), 15)
         frames = np.full((10, 64, 64, 3), 90, np.uint8)
         for number, frame in enumerate(frames):
             cv2.rectangle(frame, (4 * number, 20), (4 * number + 12, 40), (230, 160, 60), -1)
@@ -324,3 +328,24 @@ def test_contrast_of_all_words(queries, visit, address, scheme):
         page.evaluate("document.getElementById('help')?.showModal()")
         low = page.evaluate((Path(__file__).parent / "contrast.js").read_text(encoding="utf-8"))
         assert low == []
+
+
+@pytest.mark.parametrize("density", [1, 1.5])
+def test_recorded_screens_are_shown_in_whole_pixels_in_the_middle(store, visit, rng, density):
+    screens = rng.integers(0, 255, (3, 210, 160, 3), np.uint8)
+    recorded = [replace(each, render_states=pack(screens)) for each in random_segments(2, rng, length=3)]
+    store.ask([Query(tuple(recorded), 0)])
+    page = visit(device_scale_factor=density)
+    begin(page)
+    across, down, left, aside, scaling = page.evaluate("""(() => {
+      const video = document.querySelector("#left video"), figure = document.getElementById("left");
+      const inner = video.getBoundingClientRect(), outer = figure.getBoundingClientRect();
+      const aside = (inner.left - outer.left) - (outer.right - inner.right);
+      const real = [inner.width / 160, inner.height / 210, inner.left].map((length) => length * devicePixelRatio);
+      return [...real, Math.abs(aside), getComputedStyle(video).imageRendering];
+    })()""")
+    for length in (across, down, left):
+        assert length == pytest.approx(round(length), abs=0.01)
+    assert 4 / 3 <= round(across) / round(down) <= 2
+    assert aside < 2
+    assert scaling == "pixelated"

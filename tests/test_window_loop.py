@@ -10,7 +10,7 @@ from prefrl.labelers.session import LabelingSession
 from prefrl.labelers.subject import NOTHING_SAID, Subject
 from prefrl.labelers.window import theme
 from prefrl.labelers.window.actions import Action
-from prefrl.labelers.window.clip import Clip
+from prefrl.labelers.window.clip import Clip, ScreenClip
 from prefrl.labelers.window.desk import DeskThread
 from prefrl.labelers.window.drawer import Drawer
 from prefrl.labelers.window.labeling import label_in_window
@@ -315,3 +315,13 @@ def test_a_display_that_does_not_answer_is_said(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match="; try this"), window("test", "try this"):
         pass
+
+
+def test_recorded_screens_are_shown_in_whole_pixels_on_the_panel(pygame, rng):
+    screen = rng.integers(0, 255, (210, 160, 3), np.uint8)
+    with window("test", "no display"):
+        shown = pygame.surfarray.array3d(ScreenClip([screen.tobytes()], (160, 210)).frame(0, (500, 430)))
+    expected = screen.transpose(1, 0, 2).repeat(3, axis=0).repeat(2, axis=1)
+    np.testing.assert_array_equal(shown[10:490, 5:425], expected)
+    assert (shown[:10] == theme.PANEL).all()
+    assert (shown[:, 425:] == theme.PANEL).all()

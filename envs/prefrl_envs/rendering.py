@@ -9,6 +9,8 @@ import cv2
 import gymnasium as gym
 import numpy as np
 
+from prefrl_envs.screens import fitted, unpack
+
 
 class Drawing(Protocol):
     """A way to draw environments of one kind: capture in the training environment, draw in another."""
@@ -19,7 +21,7 @@ class Drawing(Protocol):
 
     @staticmethod
     def capture(env: gym.Env) -> np.ndarray | None:
-        """[S] what it takes to draw the current observation; leaves the environment as it is."""
+        """[S] what it takes to draw the current observation, or its screen [H, W, 3]; leaves all as it is."""
 
     def __init__(self, env: gym.Env, width: int, height: int) -> None:
         """Prepares to draw in `env`, which serves nothing else."""
@@ -114,6 +116,7 @@ def _soften(model: Any, mujoco: Any) -> None:
 
 
 _SKY = (214, 222, 230)
+_AROUND_A_SCREEN = (31, 34, 38)  # dark and quiet, as a room around a television
 
 # Where v5's own camera shows the body as a few pixels; metres and degrees.
 _NEARER: dict[str, dict[str, Any]] = {
@@ -162,12 +165,45 @@ def _fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
     scale = min(width / image.shape[1], height / image.shape[0])
     inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     smaller = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    right, bottom = width - inner[0] - left, height - inner[1] - top
-    return cv2.copyMakeBorder(smaller, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    return _in_the_middle(smaller, width, height, cv2.BORDER_REPLICATE)
 
 
-_DRAWINGS: tuple[type[Drawing], ...] = (MujocoDrawing, StateDrawing)
+def _in_the_middle(image: np.ndarray, width: int, height: int, border: int) -> np.ndarray:
+    """An image in a frame [height, width, 3]; what it leaves free is filled as OpenCV's `border` says."""
+    left, top = (width - image.shape[1]) // 2, (height - image.shape[0]) // 2
+    right, bottom = width - image.shape[1] - left, height - image.shape[0] - top
+    return cv2.copyMakeBorder(image, top, bottom, left, right, border, value=_AROUND_A_SCREEN)
+
+
+class ScreenDrawing:
+    """Keeps the screen that an Atari game's observation shows; draws it in whole pixels, all of one size.
+
+    The emulator's state would be 14 KB and draw nothing but its own frame, without what is painted over.
+    """
+
+    @staticmethod
+    def fits(env: gym.Env) -> bool:
+        atari: Any = sys.modules.get("prefrl_envs.atari")
+        return atari is not None and isinstance(env.unwrapped, atari.AtariGame)
+
+    @staticmethod
+    def capture(env: gym.Env) -> np.ndarray:
+        screen: Any = env.unwrapped.render()
+        return screen
+
+    def __init__(self, env: gym.Env, width: int, height: int) -> None:
+        self._size = (width, height)
+
+    def draw(self, state: np.ndarray) -> np.ndarray:
+        screen = unpack(state) if state.ndim == 1 else state
+        size, whole = fitted((screen.shape[1], screen.shape[0]), self._size)
+        image = cv2.resize(screen, size, interpolation=cv2.INTER_NEAREST if whole else cv2.INTER_AREA)
+        return _in_the_middle(image, *self._size, cv2.BORDER_CONSTANT)
+
+    def close(self) -> None: ...
+
+
+_DRAWINGS: tuple[type[Drawing], ...] = (MujocoDrawing, ScreenDrawing, StateDrawing)
 
 
 def drawing_of(env: gym.Env) -> type[Drawing] | None:
@@ -207,7 +243,7 @@ class Renderer:
         self._drawing = drawing(self._env, width, height)
 
     def draw(self, states: np.ndarray) -> np.ndarray:
-        """States [T, S], or recorded frames [T, H', W', 3], to frames [T, H, W, 3] uint8."""
+        """States [T, S], or recorded screens [T, H', W', 3], packed or not, to frames [T, H, W, 3] uint8."""
         return np.stack([self._drawing.draw(state) for state in states])
 
     def close(self) -> None:

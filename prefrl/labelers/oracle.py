@@ -16,6 +16,8 @@ from prefrl.segments import Segment
 class Oracle:
     """Compares segments by their true returns, as B-Pref's teachers do (Lee et al. 2021, arXiv 2111.03026).
 
+    Where an environment says what an oracle should compare by instead (`Segment.oracle_rewards`), that is r_t.
+
     With R(s) = sum_t r_t and U(s) = sum_t discount^(T-1-t) r_t, in this order:
 
     1. skip: incomparable if every R is below `skip_below`;
@@ -63,4 +65,5 @@ def discounted_return(segment: Segment, discount: float) -> float:
     Rounded once, by fsum: the same rewards in another order or on another processor are an exact tie.
     """
     weights = discount ** np.arange(len(segment) - 1, -1, -1.0)
-    return math.fsum(weights * segment.true_rewards.astype(np.float64))
+    rewards = segment.true_rewards if segment.oracle_rewards is None else segment.oracle_rewards
+    return math.fsum(weights * rewards.astype(np.float64))

@@ -51,7 +51,7 @@ def film(run: RunRecord, comparisons: Sequence[Comparison], open_draw: OpenDraw,
     try:
         with open_draw(run) as draw:
             return Footage(
-                episodes={name: clips.webm(draw(rows[:frames]), fps) for name, rows in states.items()},
+                episodes={name: clips.webm(clips.frames_of(rows[:frames], draw), fps) for name, rows in states.items()},
                 comparisons=[(comparison, _segments(comparison, draw, fps)) for comparison in chosen],
             )
     except Exception as error:  # no display, no driver, no renderer: each library raises its own
@@ -71,4 +71,4 @@ def early_middle_late(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 def _segments(comparison: Comparison, draw: clips.Draw, fps: float) -> list[bytes]:
     states = [segment.render_states for segment in comparison.query.segments]
-    return [clips.webm(draw(rows[:MOST_FRAMES]), fps) for rows in states if rows is not None]
+    return [clips.webm(clips.frames_of(rows[:MOST_FRAMES], draw), fps) for rows in states if rows is not None]

@@ -3,12 +3,17 @@
 A blob is zlib (level 1) over a header, one line of JSON {array name: [dtype, shape]}, and the arrays' bytes.
 Each array is stored with time running fastest: first all T first bytes of its first number, then all T second
 bytes. The high bytes of what changes little from step to step then lie side by side, and a series that occurs
-in two arrays (observations and render states share most of theirs) is the same T bytes twice.
+in two arrays (observations and render states share most of theirs) is the same T bytes twice. Of stacks of frames
+each frame is stored once, and the header says so: [dtype, shape, "stacks"].
 
 Measured on 60 steps of Hopper under random actions (5,040 bytes, 84 a step): 3.3 KB in 0.07 ms, against
 3.8 KB in the arrays' own order. Level 6 would take off another 1 %, differences between steps 1 %, lzma 2 %
-for four times the time. Random numbers keep 93 %. 25 stacks of 4 Atari frames: from 706 KB to 8-18 KB.
-Double precision costs most: with all 13 numbers of Hopper's render state it is 8.7 KB, and 3.6 KB as float32.
+for four times the time. Random numbers keep 93 %. Double precision costs most: with all 13 numbers of Hopper's
+render state it is 8.7 KB, and 3.6 KB as float32.
+
+25 steps of a game, on one core: Pong 9.6 KB (of which 5.5 KB are the screens for viewers, packed before), 1.0 ms to
+encode and 2.0 ms to decode, half of it for the id; Space Invaders 45 KB, Enduro 60 KB, 2.6 ms each. Their stacks of
+4 frames alone, written out, are 706 KB.
 """
 
 from __future__ import annotations
@@ -19,7 +24,9 @@ import zlib
 
 import numpy as np
 
-from prefrl.segments import Segment
+from prefrl.segments import Segment, stacked, unstacked
+
+_STACKS = "stacks"
 
 
 def encode(segment: Segment) -> bytes:
@@ -32,8 +39,12 @@ def encode(segment: Segment) -> bytes:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"cannot store {name} of a segment: it holds Python objects")
-    header = json.dumps({name: [array.dtype.str, array.shape] for name, array in arrays.items()})
-    return zlib.compress(b"".join([header.encode(), b"\n", *map(_to_planes, arrays.values())]), level=1)
+    header, parts = {}, []
+    for name, array in arrays.items():
+        frames = _frames(array)
+        header[name] = [array.dtype.str, array.shape] if frames is None else [array.dtype.str, array.shape, _STACKS]
+        parts.append(_to_planes(array if frames is None else frames))
+    return zlib.compress(b"".join([json.dumps(header).encode(), b"\n", *parts]), level=1)
 
 
 def decode(segment_id: str, env_id: str, blob: bytes) -> Segment:
@@ -52,12 +63,19 @@ def decode(segment_id: str, env_id: str, blob: bytes) -> Segment:
     return segment
 
 
+def _frames(array: np.ndarray) -> np.ndarray | None:
+    """The frames that these are stacks of, if they are; of numbers that are the same bytes where they are equal."""
+    return unstacked(array) if array.dtype.kind == "u" and array.size else None
+
+
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
     header, body = content.split(b"\n", 1)
     arrays, start = {}, 0
-    for name, (dtype, shape) in json.loads(header).items():
-        stop = start + math.prod(shape) * np.dtype(dtype).itemsize
-        arrays[name] = _from_planes(body[start:stop], np.dtype(dtype), shape)
+    for name, (dtype, shape, *kind) in json.loads(header).items():
+        stored = [shape[0] + shape[1] - 1, *shape[2:]] if kind == [_STACKS] else shape
+        stop = start + math.prod(stored) * np.dtype(dtype).itemsize
+        array = _from_planes(body[start:stop], np.dtype(dtype), stored)
+        arrays[name] = stacked(array, shape[1]) if kind == [_STACKS] else array
         start = stop
     return arrays
 

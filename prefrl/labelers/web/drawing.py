@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from prefrl.clips import renderer, shown_fps, webm
+from prefrl.clips import frames_of, renderer, shown_fps, webm
 from prefrl.labelers.drawing import become_a_drawing_process
 
-PIXELS = 480  # width and height of a clip
+PIXELS = 480  # width and height of a clip that is drawn
 
 
 def draw_until_closed(
@@ -29,7 +29,7 @@ def draw_until_closed(
         connection.send("")
         with suppress(EOFError, BrokenPipeError, ConnectionResetError):
             while True:
-                connection.send_bytes(webm(draw(connection.recv()), shown_fps(env_id)))
+                connection.send_bytes(webm(frames_of(connection.recv(), draw), shown_fps(env_id)))
 
 
 class DrawingProcess:

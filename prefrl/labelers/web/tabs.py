@@ -78,11 +78,15 @@ class Tab:
             return [segment for showing in self._showings() for segment in (showing.left, showing.right)]
 
     def state(self) -> dict[str, Any]:
-        """What the page shows: ids of segments by side, pair by pair; the first one is on the screen."""
+        """What the page shows: ids of segments by side, pair by pair; the first one is on the screen.
+
+        Recorded ones are shown in whole pixels.
+        """
         with self._lock:
             return {
                 "labeler": self.labeler,
                 "turn": self._update(),
+                "recorded": self._session.current is not None and self._session.current.left.recorded,
                 "pairs": [{"left": showing.left.id, "right": showing.right.id} for showing in self._showings()],
                 "answers": self._session.answers,
                 "per_minute": self._session.per_minute,

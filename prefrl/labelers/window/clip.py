@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import pygame
 
+from prefrl.clips import fitted
+from prefrl.labelers.window import theme
+
 CACHED_BYTES = 160e6  # of one clip's scaled frames; beyond it each is scaled whenever it is shown
 
 
@@ -33,7 +36,22 @@ class Clip:
         surface = pygame.image.frombuffer(self._frames[index], self._size, "RGB")
         if size == self._size:
             return surface
-        scaled = pygame.transform.smoothscale(surface.convert(), size)  # twice as fast with 32 bits as with 24
+        scaled = self._scale(surface.convert(), size)  # twice as fast with 32 bits as with 24
         if index == 0 or len(self._frames) * size[0] * size[1] * 4 <= CACHED_BYTES:
             self._scaled[index] = scaled
+        return scaled
+
+    def _scale(self, surface: pygame.Surface, size: tuple[int, int]) -> pygame.Surface:
+        return pygame.transform.smoothscale(surface, size)
+
+
+class ScreenClip(Clip):
+    """Of recorded screens: their pixels stay whole, in the middle of what is left."""
+
+    def _scale(self, surface: pygame.Surface, size: tuple[int, int]) -> pygame.Surface:
+        shown, whole = fitted(self._size, size)
+        picture = pygame.transform.scale(surface, shown) if whole else pygame.transform.smoothscale(surface, shown)
+        scaled = pygame.Surface(size)
+        scaled.fill(theme.PANEL)
+        scaled.blit(picture, ((size[0] - shown[0]) // 2, (size[1] - shown[1]) // 2))
         return scaled

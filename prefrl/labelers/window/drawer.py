@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Literal
 
-from prefrl.labelers.window.clip import Clip
+from prefrl.labelers.window.clip import Clip, ScreenClip
 from prefrl.labelers.window.drawing import Drawn, Job, serve
 from prefrl.segments import Segment
 
@@ -105,4 +105,5 @@ def _drawn(connection: Connection, segment: Segment, height: int) -> Clip:
     answer: Drawn = connection.recv()
     if answer.error:
         raise ValueError(answer.error)
-    return Clip([connection.recv_bytes() for _ in range(answer.frames)], answer.size)
+    kind = ScreenClip if segment.recorded else Clip
+    return kind([connection.recv_bytes() for _ in range(answer.frames)], answer.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -10,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from prefrl.clips import Draw, renderer
+from prefrl.clips import recorded, renderer
 from prefrl.labelers.drawing import become_a_drawing_process
 from prefrl.labelers.window.sizes import frame_height, frame_size
 
@@ -47,6 +48,9 @@ def serve(connection: Connection, env_id: str, horizon: int | None, on_end: Lite
         try:
             while True:
                 job: Job = connection.recv()
+                if (screens := recorded(job.states)) is not None:  # small: the window enlarges them
+                    _send_clip(connection, screens, len(screens), (screens.shape[2], screens.shape[1]))
+                    continue
                 new_height = frame_height(job.shown_height, len(job.states), pace, height or None)
                 try:
                     if draw is None or new_height != height:
@@ -54,17 +58,18 @@ def serve(connection: Connection, env_id: str, horizon: int | None, on_end: Lite
                         width, height = frame_size(new_height)
                         draw = stack.enter_context(renderer(env_id, width, height, horizon, on_end))
                         draw(job.states[:1])  # the first picture sets things up; it says nothing of the pace
-                    pace = _send_clip(connection, draw, job.states, (width, height))
+                    frames = (draw(state[None]) for state in job.states)
+                    pace = _send_clip(connection, frames, len(job.states), (width, height))
                 except ValueError as error:
                     connection.send(Drawn(error=str(error)))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass
 
 
-def _send_clip(connection: Connection, draw: Draw, states: np.ndarray, size: tuple[int, int]) -> float:
+def _send_clip(connection: Connection, frames: Iterable[np.ndarray], number: int, size: tuple[int, int]) -> float:
     """Frames go out as they are drawn; returns seconds a pixel."""
     began = time.perf_counter()
-    connection.send(Drawn(len(states), size))
-    for state in states:
-        connection.send_bytes(draw(state[None]).tobytes())
-    return (time.perf_counter() - began) / (len(states) * size[0] * size[1])
+    connection.send(Drawn(number, size))
+    for frame in frames:
+        connection.send_bytes(frame.tobytes())
+    return (time.perf_counter() - began) / (number * size[0] * size[1])

@@ -1,6 +1,7 @@
 // The sitting: what is on the screen, what was said of it, and who says it.
 import { Clips } from "./clips.js";
 import { CHOICES, actionOf } from "./keys.js";
+import { fit } from "./pixels.js";
 import { Playing } from "./playing.js";
 import { Refused, insist, post } from "./server.js";
 import { SAID, emptiness, figures } from "./words.js";
@@ -88,6 +89,7 @@ function show() {
 function put(pair) {
   const sides = ["left", "right"].map((side) => ({ figure: at(side), clip: clips.get(pair[side]) }));
   const now = shown;
+  for (const { clip } of sides) clip.video.classList.toggle("recorded", state.recorded);
   const all = () => {
     if (shown !== now) return;
     for (const { figure, clip } of sides) fill(figure, clip.failed ? word(`This clip cannot be shown: ${clip.failed}`, true) : clip.video);
@@ -103,6 +105,7 @@ function put(pair) {
 
 function fill(figure, element) {
   figure.replaceChildren(figure.querySelector("figcaption"), element);
+  fit(figure);
 }
 
 function word(text, failed = false) {
@@ -246,6 +249,7 @@ at("naming-form").addEventListener("submit", (event) => {
 addEventListener("pagehide", goodbye);
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && state?.pairs) { polls = 4; poll(); } });
+for (const side of ["left", "right"]) new ResizeObserver(() => fit(at(side))).observe(at(side));
 setInterval(poll, POLL_MS);
 setInterval(() => playing.align(), 200);
 
