@@ -89,7 +89,7 @@ def test_incomparable_pairs_are_dropped_and_ties_are_halves(rng):
     data = ComparisonData(ensemble())
     data.add([Comparison(query, answer, "x") for query, answer in zip(queries, (LEFT, INCOMPARABLE, TIE), strict=True)])
     assert data.prefer_left.tolist() == [1.0, 0.5]
-    assert data.obs["obs"].shape == (2, 2, 10, 4)
+    assert data.vectors["obs"].shape == (2, 2, 10, 4)
 
 
 def test_data_grows_in_parts_as_it_would_at_once(comparisons):
@@ -98,7 +98,7 @@ def test_data_grows_in_parts_as_it_would_at_once(comparisons):
     parts.add(comparisons[:30])
     parts.add([])
     parts.add(comparisons[30:])
-    assert torch.equal(whole.obs["obs"], parts.obs["obs"])
+    assert torch.equal(whole.vectors["obs"], parts.vectors["obs"])
     assert torch.equal(whole.weights, parts.weights)
 
 

@@ -1,0 +1,66 @@
+"""Where the images of comparisons are kept until a minibatch asks for them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prefrl.segments import unstacked
+
+
+class _Pair(NamedTuple):
+    """The images of two clips.
+
+    Attributes:
+        content: on a CPU, compressed bytes; else a tensor [2, T', ...] on the device.
+        shape: of the tensor.
+        depth: how many frames an observation stacks; 0 where the images are kept whole.
+    """
+
+    content: bytes | Tensor
+    shape: tuple[int, ...]
+    depth: int
+
+
+class ImagePairs:
+    """Images of D pairs of clips of T steps: each frame once, stacked only for the minibatch that asks.
+
+    On a CPU compressed. On any other device as uint8 where they are needed.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pairs: list[_Pair] = []
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def append(self, left: np.ndarray, right: np.ndarray) -> None:
+        """Takes in the images [T, ...] uint8 of both clips of a pair."""
+        frames = [unstacked(left), unstacked(right)]
+        whole = any(clip is None for clip in frames)
+        content = np.stack([left, right] if whole else frames)
+        self._pairs.append(_Pair(self._pack(content), content.shape, 0 if whole else left.shape[1]))
+
+    def keep_latest(self, number: int) -> None:
+        del self._pairs[:-number]
+
+    def take(self, indices: Iterable[int]) -> Tensor:
+        """[B, 2, T, ...] uint8 the images of these pairs, on the device."""
+        return torch.stack([self._unpack(self._pairs[index]) for index in indices])
+
+    def _pack(self, content: np.ndarray) -> bytes | Tensor:
+        if self._device.type == "cpu":
+            return zlib.compress(content.tobytes(), level=1)
+        return torch.from_numpy(content).to(self._device)
+
+    def _unpack(self, pair: _Pair) -> Tensor:
+        content = pair.content
+        if isinstance(content, bytes):
+            content = torch.frombuffer(bytearray(zlib.decompress(content)), dtype=torch.uint8).reshape(pair.shape)
+        return content.unfold(1, pair.depth, 1).movedim(-1, 2) if pair.depth else content
