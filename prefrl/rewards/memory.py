@@ -40,6 +40,12 @@ class ImagePairs:
     def __len__(self) -> int:
         return len(self._pairs)
 
+    @property
+    def nbytes(self) -> int:
+        """What is kept takes so many bytes."""
+        contents = [pair.content for pair in self._pairs]
+        return sum(len(content) if isinstance(content, bytes) else content.nbytes for content in contents)
+
     def append(self, left: np.ndarray, right: np.ndarray) -> None:
         """Takes in the images [T, ...] uint8 of both clips of a pair."""
         frames = [unstacked(left), unstacked(right)]

@@ -46,7 +46,9 @@ class RewardNetwork(nn.Module):
         self.members, self.vectors = members, sorted(shapes.vectors)
         self.images = sorted(shapes.images)
         self.trunks = nn.ModuleList([trunk(shapes.images[name], members) for name in self.images])
-        read = (features_of(made, shapes.images[name], members) for name, made in zip(self.images, self.trunks, strict=True))
+        read = (
+            features_of(made, shapes.images[name], members) for name, made in zip(self.images, self.trunks, strict=True)
+        )
         self.head = dense((sum(shapes.vectors.values()) + shapes.action + sum(read), *hidden), members)
 
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
