@@ -48,10 +48,12 @@ class ImagePairs:
 
     def append(self, left: np.ndarray, right: np.ndarray) -> None:
         """Takes in the images [T, ...] uint8 of both clips of a pair."""
-        frames = [unstacked(left), unstacked(right)]
-        whole = any(clip is None for clip in frames)
-        content = np.stack([left, right] if whole else frames)
-        self._pairs.append(_Pair(self._pack(content), content.shape, 0 if whole else left.shape[1]))
+        frames = unstacked(left), unstacked(right)
+        if frames[0] is None or frames[1] is None:
+            content, depth = np.stack([left, right]), 0
+        else:
+            content, depth = np.stack([frames[0], frames[1]]), left.shape[1]
+        self._pairs.append(_Pair(self._pack(content), content.shape, depth))
 
     def keep_latest(self, number: int) -> None:
         del self._pairs[:-number]

@@ -46,10 +46,9 @@ class RewardNetwork(nn.Module):
         self.members, self.vectors = members, sorted(shapes.vectors)
         self.images = sorted(shapes.images)
         self.trunks = nn.ModuleList([trunk(shapes.images[name], members) for name in self.images])
-        read = (
-            features_of(made, shapes.images[name], members) for name, made in zip(self.images, self.trunks, strict=True)
-        )
-        self.head = dense((sum(shapes.vectors.values()) + shapes.action + sum(read), *hidden), members)
+        read = sum(features_of(made, shapes.images[name]) for name, made in zip(self.images, self.trunks, strict=True))
+        width = sum(shapes.vectors.values()) + shapes.action + read // members
+        self.head = dense((width, *hidden), members)
 
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """obs: name -> [B, ...], actions [B, A] -> predicted rewards [M, B], not normalised."""
@@ -66,7 +65,7 @@ class PaperCnn(nn.Module):
     def __init__(self, shape: tuple[int, int, int], hidden: tuple[int, ...], members: int) -> None:
         super().__init__()
         self.members, self.trunk = members, paper_trunk(shape, members)
-        self.head = dense((features_of(self.trunk, shape, members), *hidden), members)
+        self.head = dense((features_of(self.trunk, shape) // members, *hidden), members)
 
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """obs: name -> [B, 4, 84, 84], actions [B, A] -> predicted rewards [M, B], not normalised."""
@@ -86,10 +85,11 @@ def by_member(features: Tensor, members: int) -> Tensor:
 
 
 @torch.no_grad()
-def features_of(trunk: nn.Module, shape: tuple[int, int, int], members: int) -> int:
-    """How many numbers a member gets from an image of this shape."""
-    blank = torch.zeros(1, *shape, dtype=torch.uint8)
-    return trunk.eval()(blank).numel() // members
+def features_of(trunk: nn.Module, shape: tuple[int, int, int]) -> int:
+    """How many numbers a trunk makes of an image of this shape, for all members together."""
+    features = trunk.eval()(torch.zeros(1, *shape, dtype=torch.uint8)).numel()
+    trunk.train()
+    return features
 
 
 def mlp(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module:
