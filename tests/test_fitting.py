@@ -121,6 +121,17 @@ def test_keeps_only_the_latest_where_asked(comparisons):
     assert torch.equal(data.prefer_left, expected)
 
 
+def test_a_pass_over_a_sample_sees_no_more_than_that(comparisons):
+    made = ensemble(fit_sample=10, fit_batch=5)
+    data, stats = fitted(made, comparisons, 3)
+    latest = ComparisonData(made)
+    latest.add(comparisons[-10:])
+    assert stats == assess(made, latest)
+    optimizer = make_optimizer(made)
+    fit(made, optimizer, data, 3, torch.Generator().manual_seed(0))
+    assert {int(state["step"]) for state in optimizer.state.values()} == {3 * 2}
+
+
 def test_segments_of_other_lengths_are_refused(rng, comparisons):
     data = ComparisonData(ensemble())
     data.add(comparisons)

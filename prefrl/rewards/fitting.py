@@ -24,7 +24,7 @@ from prefrl.segments import Segment
 
 @dataclass(frozen=True)
 class FitStats:
-    """How the ensemble does on the comparisons after a fit, averaged over its members.
+    """How the ensemble does on comparisons after a fit, averaged over its members.
 
     Attributes:
         train_loss: nats per comparison, weighted by the bootstrap; 0.69 is chance.
@@ -185,10 +185,11 @@ def fit(
     """Trains every member on its bootstrap sample, adapting each one's L2 coefficient after every epoch.
 
     Args:
+        epochs: passes over the comparisons, or over `config.fit_sample` of them, drawn anew for each.
         generator: on the CPU; draws the order of the comparisons, and the seed of what the network draws.
 
     Returns:
-        How the ensemble does on all comparisons afterwards.
+        How the ensemble does afterwards on the latest comparisons, as many as a pass has.
     """
     torch.set_flush_denormal(True)  # L2 shrinks idle weights until arithmetic on them is ten times slower
     ensemble.network.train()
@@ -198,7 +199,7 @@ def fit(
     finally:
         ensemble.network.eval()
         torch.set_flush_denormal(False)  # it is the whole process's setting
-    return assess(ensemble, data)
+    return assess(ensemble, data, ensemble.config.fit_sample)
 
 
 @contextmanager
@@ -220,7 +221,9 @@ def _train(
     config = ensemble.config
     for _ in range(epochs):
         train, heldout = torch.zeros_like(ensemble.l2), torch.zeros_like(ensemble.l2)
-        for batch in data.batches(torch.randperm(len(data), generator=generator), config.fit_batch):
+        order = torch.randperm(len(data), generator=generator)[: config.fit_sample]
+        seen = data.weights[order.to(ensemble.device)]
+        for batch in data.batches(order, config.fit_batch):
             losses = _losses(ensemble, batch)
             weights = batch.weights
             member_loss = (losses * weights).mean(1)
@@ -230,7 +233,7 @@ def _train(
             optimizer.step()
             train += (losses.detach() * weights).sum(1)
             heldout += (losses.detach() * (weights == 0)).sum(1)
-        _adapt_l2(ensemble, train / _at_least_one(data.weights.sum(0)), heldout, (data.weights == 0).sum(0))
+        _adapt_l2(ensemble, train / _at_least_one(seen.sum(0)), heldout, (seen == 0).sum(0))
 
 
 def _losses(ensemble: Ensemble, batch: Batch) -> Tensor:
@@ -254,11 +257,13 @@ def _adapt_l2(ensemble: Ensemble, train_mean: Tensor, heldout_sum: Tensor, heldo
 
 
 @torch.no_grad()
-def assess(ensemble: Ensemble, data: ComparisonData) -> FitStats:
-    """How the ensemble does on all comparisons."""
-    batches = data.batches(torch.arange(len(data)), ensemble.config.fit_batch)
+def assess(ensemble: Ensemble, data: ComparisonData, latest: int | None = None) -> FitStats:
+    """How the ensemble does on the `latest` comparisons, or on all."""
+    number = min(latest or len(data), len(data))
+    order = torch.arange(len(data) - number, len(data))
+    batches = data.batches(order, ensemble.config.fit_batch)
     difference = torch.cat([_difference(ensemble, batch) for batch in batches], dim=1)
-    labels, weights = data.prefer_left, data.weights.T
+    labels, weights = data.prefer_left[-number:], data.weights[-number:].T
     losses = bradley_terry_loss(
         difference, torch.zeros_like(difference), labels.expand_as(difference), ensemble.config.response_noise
     )
@@ -268,7 +273,7 @@ def assess(ensemble: Ensemble, data: ComparisonData) -> FitStats:
         train_loss=float((losses * weights).sum() / _at_least_one(weights.sum())),
         heldout_loss=float((losses * heldout).sum() / heldout.sum()) if heldout.any() else None,
         train_accuracy=float((right * trained).sum() / _at_least_one(trained.sum())),
-        heldout_accuracy=heldout_accuracy(difference.cpu().numpy(), labels.cpu().numpy(), data.weights.cpu().numpy()),
+        heldout_accuracy=heldout_accuracy(difference.cpu().numpy(), labels.cpu().numpy(), weights.T.cpu().numpy()),
         l2=float(ensemble.l2.mean()),
     )
 

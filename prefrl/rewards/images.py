@@ -32,7 +32,7 @@ class Centred(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, frames, H, W], about -2 to 2."""
-        newest = images[:, -self.frames :].float()
+        newest = channels_last(images[:, -self.frames :].float())
         if self.training:
             self.count += len(newest)
             self.background += (newest.mean(0) - self.background) * (len(newest) / self.count)
@@ -77,7 +77,12 @@ class Scaled(nn.Module):
     """uint8 images as float32 between 0 and 1."""
 
     def forward(self, images: Tensor) -> Tensor:
-        return images.float() / 255
+        return channels_last(images.float() / 255)
+
+
+def channels_last(rows: Tensor) -> Tensor:
+    """The same [B, C, H, W] in the memory order in which convolutions with few channels are 1.5 to 4 times faster."""
+    return rows.contiguous(memory_format=torch.channels_last)
 
 
 def paper_trunk(shape: tuple[int, int, int], members: int) -> nn.Sequential:
