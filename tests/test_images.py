@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from prefrl.rewards.images import Centred, SharedDropout
+from prefrl.rewards.images import Centred, Halved, SharedDropout
 
 
 def images(*values):
@@ -37,3 +37,12 @@ def test_dropout_has_one_mask_for_a_batch_and_keeps_the_mean():
 def test_nothing_is_dropped_in_evaluation():
     rows = torch.rand(3, 5)
     assert torch.equal(SharedDropout(0.5).eval()(rows), rows)
+
+
+def test_half_the_size_keeps_what_is_bright():
+    image = torch.full((1, 1, 85, 84), 90, dtype=torch.uint8)
+    image[0, 0, 5, 8] = 236
+    half = Halved()(image)
+    assert half.shape == (1, 1, 42, 42)
+    assert half[0, 0, 2, 4] == 236
+    assert (half == 90).sum() == 42 * 42 - 1

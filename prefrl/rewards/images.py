@@ -9,6 +9,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+LARGE = 64  # pixels, of the shorter side, from which an image is read at half its size
+
+
+class Halved(nn.Module):
+    """Images at half their height and width: of every 2x2 pixels the brightest.
+
+    A ball of 1-2 pixels stays as bright as it was; in the mean it would be lost in its ground.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H // 2, W // 2]; by slices, 20 times faster than max_pool2d on uint8."""
+        height, width = images.shape[-2] // 2 * 2, images.shape[-1] // 2 * 2
+        rows = torch.maximum(images[..., 0:height:2, :width], images[..., 1:height:2, :width])
+        return torch.maximum(rows[..., 0::2], rows[..., 1::2])
+
 
 class Centred(nn.Module):
     """The newest `frames` channels of uint8 images as float32, less the mean image of all it was trained on.
@@ -61,18 +76,6 @@ class SharedDropout(nn.Module):
         return rows * (mask / (1 - self.share))
 
 
-def trunk(shape: tuple[int, int, int], members: int) -> nn.Sequential:
-    """The default, for images of any size."""
-    channels, height, width = shape
-    layers: list[nn.Module] = [Centred(channels, height, width)]
-    inputs, groups = channels, 1  # all members read the same image
-    for filters, kernel, stride in ((8, 7, 4), (16, 3, 2), (16, 3, 1)):
-        layers.append(nn.Conv2d(inputs, filters * members, kernel, stride, kernel // 2, groups=groups))
-        layers.append(nn.LeakyReLU(0.01, True))
-        inputs, groups = filters * members, members
-    return nn.Sequential(*layers)
-
-
 class Scaled(nn.Module):
     """uint8 images as float32 between 0 and 1."""
 
@@ -83,6 +86,24 @@ class Scaled(nn.Module):
 def channels_last(rows: Tensor) -> Tensor:
     """The same [B, C, H, W] in the memory order in which convolutions with few channels are 1.5 to 4 times faster."""
     return rows.contiguous(memory_format=torch.channels_last)
+
+
+def trunk(shape: tuple[int, int, int], members: int) -> nn.Sequential:
+    """The default: reads large images at half their size, with an eighth of the paper's multiplications.
+
+    The figures behind it are in docs/experiments.md.
+    """
+    channels, height, width = shape
+    layers: list[nn.Module] = []
+    if min(height, width) >= LARGE:
+        layers, height, width = [Halved()], height // 2, width // 2
+    layers.append(Centred(channels, height, width))
+    inputs, groups = channels, 1  # all members read the same image
+    for filters, kernel, stride in ((8, 5, 2), (16, 3, 2), (16, 3, 1)):
+        layers.append(nn.Conv2d(inputs, filters * members, kernel, stride, kernel // 2, groups=groups))
+        layers.append(nn.LeakyReLU(0.01, True))
+        inputs, groups = filters * members, members
+    return nn.Sequential(*layers)
 
 
 def paper_trunk(shape: tuple[int, int, int], members: int) -> nn.Sequential:
