@@ -99,7 +99,7 @@ def trunk(shape: tuple[int, int, int], members: int) -> nn.Sequential:
         layers, height, width = [Halved()], height // 2, width // 2
     layers.append(Centred(channels, height, width))
     inputs, groups = channels, 1  # all members read the same image
-    for filters, kernel, stride in ((8, 5, 2), (16, 3, 2), (16, 3, 1)):
+    for filters, kernel, stride in ((8, 5, 2), (16, 3, 2)):
         layers.append(nn.Conv2d(inputs, filters * members, kernel, stride, kernel // 2, groups=groups))
         layers.append(nn.LeakyReLU(0.01, True))
         inputs, groups = filters * members, members
