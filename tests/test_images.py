@@ -10,7 +10,7 @@ def images(*values):
 
 
 def test_the_background_is_the_mean_of_all_images_that_were_trained_on():
-    layer = Centred(1, 2, 2)
+    layer = Centred((1, 2, 2))
     layer(images(10, 20))
     layer(images(90, 100, 110, 120))
     assert torch.allclose(layer.background, torch.full((1, 2, 2), 75.0))
@@ -18,12 +18,6 @@ def test_the_background_is_the_mean_of_all_images_that_were_trained_on():
     assert layer(images(75)).abs().max() == 0
     layer(images(200))
     assert layer.count == 6  # evaluation changes nothing
-
-
-def test_only_the_newest_frames_are_read():
-    stack = torch.arange(4, dtype=torch.uint8)[None, :, None, None].expand(1, 4, 2, 2)
-    layer = Centred(2, 2, 2).eval()
-    assert torch.allclose(layer(stack)[0, :, 0, 0] * 255 / 4, torch.tensor([2.0, 3.0]))
 
 
 def test_dropout_has_one_mask_for_a_batch_and_keeps_the_mean():

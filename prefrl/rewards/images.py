@@ -26,32 +26,31 @@ class Halved(nn.Module):
 
 
 class Centred(nn.Module):
-    """The newest `frames` channels of uint8 images as float32, less the mean image of all it was trained on.
+    """uint8 images as float32, less the mean image of all it was trained on.
 
     What never moves is then 0, and what does stands out: the 1-2 pixels of a ball are all that a network needs to
     look at in Pong. In training mode every batch is taken into the mean before it is subtracted.
 
     Attributes:
-        background: [frames, H, W] mean image, 0 to 255.
+        background: [C, H, W] mean image, 0 to 255.
         count: how many images it is the mean of.
     """
 
     background: Tensor
     count: Tensor
 
-    def __init__(self, frames: int, height: int, width: int) -> None:
+    def __init__(self, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.frames = frames
-        self.register_buffer("background", torch.zeros(frames, height, width))
+        self.register_buffer("background", torch.zeros(shape))
         self.register_buffer("count", torch.zeros(()))
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, frames, H, W], about -2 to 2."""
-        newest = channels_last(images[:, -self.frames :].float())
+        """[B, C, H, W] -> the same shape, about -2 to 2."""
+        levels = channels_last(images.float())
         if self.training:
-            self.count += len(newest)
-            self.background += (newest.mean(0) - self.background) * (len(newest) / self.count)
-        return (newest - self.background) * (4 / 255)
+            self.count += len(levels)
+            self.background += (levels.mean(0) - self.background) * (len(levels) / self.count)
+        return (levels - self.background) * (4 / 255)
 
 
 class SharedDropout(nn.Module):
@@ -89,7 +88,7 @@ def channels_last(rows: Tensor) -> Tensor:
 
 
 def trunk(shape: tuple[int, int, int], members: int) -> nn.Sequential:
-    """The default: reads large images at half their size, with an eighth of the paper's multiplications.
+    """The default: reads large images at half their size, with a fifth of the paper's multiplications.
 
     The figures behind it are in docs/experiments.md.
     """
@@ -97,7 +96,7 @@ def trunk(shape: tuple[int, int, int], members: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     if min(height, width) >= LARGE:
         layers, height, width = [Halved()], height // 2, width // 2
-    layers.append(Centred(channels, height, width))
+    layers.append(Centred((channels, height, width)))
     inputs, groups = channels, 1  # all members read the same image
     for filters, kernel, stride in ((8, 5, 2), (16, 3, 2)):
         layers.append(nn.Conv2d(inputs, filters * members, kernel, stride, kernel // 2, groups=groups))
