@@ -44,6 +44,7 @@ class RewardConfig:
     fit_batch: int = 64  # comparisons per gradient step
     initial_epochs: int = 50  # passes over the comparisons in the first fit
     epochs: int = 2  # passes over the comparisons in each later fit
+    fit_sample: int | None = None  # comparisons drawn for each pass; None for all: images take 10 ms each and more
     response_noise: float = 0.1  # share of answers taken to be given at random
     l2: float = 1e-2  # initial weight of the sum of squared parameters, adapted per member
     l2_low: float = 1.3  # held-out over training loss below which l2 shrinks
@@ -168,8 +169,9 @@ class RlhfConfig:
             all(size >= 1 for size in self.reward.hidden + self.agent.net),
             f"layers need at least 1 unit, got hidden {self.reward.hidden} and net {self.agent.net}",
         )
-        window = self.reward.label_window
-        _require(window is None or window >= 1, f"label_window must be at least 1, got {window}")
+        for name in ("label_window", "fit_sample"):
+            number = getattr(self.reward, name)
+            _require(number is None or number >= 1, f"{name} must be at least 1, got {number}")
         _require(
             self.horizon is None or self.horizon >= (self.query.clip_steps if self.labels else 1),
             f"an episode of {self.horizon} steps is shorter than a clip of {self.query.clip_steps}; "

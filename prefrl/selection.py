@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,11 +16,16 @@ class Candidates:
     Attributes:
         returns: [M, P, 2] predicted return of both segments by M members, on the scale that the
             comparisons are trained on.
-        features: [P, F] what the pairs look like; near rows are similar pairs.
+        describe: makes `features`; of images that takes a while, and most selections do without.
     """
 
     returns: np.ndarray
-    features: np.ndarray
+    describe: Callable[[], np.ndarray]
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """[P, F] what the pairs look like; near rows are similar pairs."""
+        return self.describe()
 
     def __len__(self) -> int:
         return self.returns.shape[1]

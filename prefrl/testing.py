@@ -16,7 +16,7 @@ from prefrl.config import OracleConfig
 from prefrl.labelers.base import work
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import Comparison, Query
-from prefrl.segments import Segment
+from prefrl.segments import Segment, stacked
 from prefrl.store import PreferenceStore
 
 
@@ -29,6 +29,22 @@ def random_segments(
         obs = rng.normal(size=(length, 4)).astype(np.float32)
         actions = rng.normal(size=(length, 2)).astype(np.float32)
         segments.append(Segment(env_id, obs, actions, obs[:, 0].copy(), obs[:, :2].copy()))
+    return segments
+
+
+def image_segments(number: int, rng: np.random.Generator, *, length: int = 10, size: int = 16) -> list[Segment]:
+    """Segments of stacks of 4 frames [T, 4, size, size] uint8 in which a dot jumps about on a grey ground.
+
+    The true reward is 1 where it is in the right half of the newest frame, else 0; actions [T] are 0 or 1.
+    """
+    segments = []
+    for _ in range(number):
+        frames = np.full((length + 3, size, size), 90, np.uint8)
+        rows, columns = rng.integers(size - 1, size=(2, length + 3))
+        for frame, row, column in zip(frames, rows, columns, strict=True):
+            frame[row : row + 2, column : column + 2] = 236
+        rewards = (columns[3:] >= size // 2).astype(np.float32)
+        segments.append(Segment("test/Dot-v0", stacked(frames, 4), rng.integers(2, size=length), rewards))
     return segments
 
 

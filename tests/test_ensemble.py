@@ -7,6 +7,9 @@ from gymnasium import spaces
 
 from prefrl.config import RewardConfig
 from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, Ensemble
+from prefrl.rollouts import steps_of
+from prefrl.segments import Segment
+from prefrl.testing import random_segments
 
 OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
 DICT = spaces.Dict({"pose": OBS, "view": spaces.Box(0, 255, (16, 16, 1), np.uint8)})
@@ -43,10 +46,9 @@ def test_making_one_leaves_the_global_generator_alone():
 
 
 def test_each_member_is_standardised_on_its_own(rng):
-    made = ensemble(reward_std=0.05)
-    batch = steps(500, rng)
-    made.standardise(*batch)
-    members = made.normalised(*batch)
+    made, segments = ensemble(reward_std=0.05), random_segments(50, rng)
+    made.standardise(segments)
+    members = made.normalised(*steps_of(segments))
     assert torch.allclose(members.mean(1), torch.zeros(3), atol=1e-5)
     assert torch.allclose(members.std(1), torch.full((3,), 0.05), atol=1e-5)
 
@@ -55,7 +57,7 @@ def test_inputs_are_standardised_by_what_was_seen(rng):
     made = ensemble()
     obs, actions = steps(500, rng)
     before = made(obs, actions)
-    made.see(obs * 100 + 50)
+    made.see([Segment("x", obs * 100 + 50, actions, np.zeros(500))])
     assert np.allclose(made(obs * 100 + 50, actions), before, atol=0.2)
 
 
@@ -78,9 +80,9 @@ def test_dict_observations_with_images(rng):
 
 
 def test_saving_and_loading_gives_the_same_rewards_without_pickle(tmp_path, rng):
-    made, batch = ensemble(), steps(50, rng)
-    made.see(batch[0])
-    made.standardise(*batch)
+    made, batch, segments = ensemble(), steps(50, rng), random_segments(50, rng)
+    made.see(segments)
+    made.standardise(segments)
     made.save(tmp_path / "model", {"mujoco": "4.0.0"})
     assert {path.name for path in (tmp_path / "model").iterdir()} == {WEIGHTS, DESCRIPTION}
     assert json.loads((tmp_path / "model" / DESCRIPTION).read_text())["versions"] == {"mujoco": "4.0.0"}
@@ -100,6 +102,13 @@ def test_a_damaged_or_missing_model_is_one_clear_line(tmp_path):
     (tmp_path / WEIGHTS).write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="is damaged"):
         Ensemble.load(tmp_path, OBS, ACT)
+
+
+def test_a_learned_return_is_the_sum_of_the_learned_rewards(rng):
+    made, segments = ensemble(), random_segments(1000, rng)
+    made.standardise(segments)
+    rewards = made(*steps_of(segments)).reshape(1000, 10)
+    assert np.allclose(made.returns(segments), rewards.sum(1), atol=1e-4)
 
 
 def test_rewards_hardly_depend_on_the_batch(rng):

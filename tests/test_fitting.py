@@ -1,4 +1,6 @@
+import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,13 +13,21 @@ from prefrl.queries import INCOMPARABLE, LEFT, TIE, Comparison, Query
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import ComparisonData, assess, bootstrap_weights, fit, make_optimizer
 from prefrl.rollouts import steps_of
-from prefrl.testing import answered_by, random_queries, random_segments
+from prefrl.testing import answered_by, image_segments, random_queries, random_segments
 
 OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
+DOT = spaces.Box(0, 255, (4, 16, 16), np.uint8), spaces.Discrete(2)
+GAME = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Discrete(2)
 
 
 def ensemble(**config):
     return Ensemble(OBS, ACT, RewardConfig(**config), seed=0)
+
+
+def image_comparisons(oracle, number, rng, **kwargs):
+    segments = image_segments(2 * number, rng, **kwargs)
+    pairs = zip(segments[::2], segments[1::2], strict=True)
+    return answered_by(oracle, [Query(pair, step) for step, pair in enumerate(pairs)])
 
 
 def fitted(made, comparisons, epochs):
@@ -89,7 +99,7 @@ def test_incomparable_pairs_are_dropped_and_ties_are_halves(rng):
     data = ComparisonData(ensemble())
     data.add([Comparison(query, answer, "x") for query, answer in zip(queries, (LEFT, INCOMPARABLE, TIE), strict=True)])
     assert data.prefer_left.tolist() == [1.0, 0.5]
-    assert data.obs["obs"].shape == (2, 2, 10, 4)
+    assert data.vectors["obs"].shape == (2, 2, 10, 4)
 
 
 def test_data_grows_in_parts_as_it_would_at_once(comparisons):
@@ -98,7 +108,7 @@ def test_data_grows_in_parts_as_it_would_at_once(comparisons):
     parts.add(comparisons[:30])
     parts.add([])
     parts.add(comparisons[30:])
-    assert torch.equal(whole.obs["obs"], parts.obs["obs"])
+    assert torch.equal(whole.vectors["obs"], parts.vectors["obs"])
     assert torch.equal(whole.weights, parts.weights)
 
 
@@ -109,6 +119,17 @@ def test_keeps_only_the_latest_where_asked(comparisons):
     data.keep_latest(10)
     assert len(data) == len(data.actions) == len(data.weights) == 10
     assert torch.equal(data.prefer_left, expected)
+
+
+def test_a_pass_over_a_sample_sees_no_more_than_that(comparisons):
+    made = ensemble(fit_sample=10, fit_batch=5)
+    data, stats = fitted(made, comparisons, 3)
+    latest = ComparisonData(made)
+    latest.add(comparisons[-10:])
+    assert stats == assess(made, latest)
+    optimizer = make_optimizer(made)
+    fit(made, optimizer, data, 3, torch.Generator().manual_seed(0))
+    assert {int(state["step"]) for state in optimizer.state.values()} == {3 * 2}
 
 
 def test_segments_of_other_lengths_are_refused(rng, comparisons):
@@ -141,3 +162,79 @@ def test_a_member_trained_beside_another_is_the_member_trained_alone(comparisons
 def test_a_fit_leaves_the_arithmetic_of_the_process_as_it_was(comparisons):
     fitted(ensemble(), comparisons, 1)
     assert np.float32(1e-40) * np.float32(0.5) > 0  # denormal numbers are numbers again
+
+
+def test_learns_from_images(rng, oracle):
+    made = Ensemble(*DOT, RewardConfig(reward_lr=1e-2, l2=1e-4), seed=0)
+    fitted(made, image_comparisons(oracle, 100, rng), 10)
+    segments = image_segments(100, rng)
+    correlation = pearson(made.returns(segments), [segment.true_return for segment in segments])
+    assert correlation is not None
+    assert correlation > 0.9
+
+
+@pytest.fixture
+def game_comparisons(rng, oracle):
+    """10 comparisons of clips of 4 steps of 84x84."""
+    return image_comparisons(oracle, 10, rng, length=4, size=84)
+
+
+def paper_ensemble(seed=0):
+    return Ensemble(*GAME, RewardConfig(network="paper_cnn", hidden=(64,), fit_batch=4), seed)
+
+
+def test_dropout_is_drawn_from_the_generator_of_the_fit(game_comparisons):
+    segments = [segment for comparison in game_comparisons for segment in comparison.query.segments]
+    returns = []
+    for before in (3, 4):
+        torch.manual_seed(before)
+        made = paper_ensemble()
+        state = torch.get_rng_state()
+        fitted(made, game_comparisons, 1)
+        assert torch.equal(torch.get_rng_state(), state)
+        returns.append(made.returns(segments))
+    assert np.array_equal(*returns)
+
+
+def test_only_a_fit_is_in_training_mode(game_comparisons):
+    made = paper_ensemble()
+    assert not made.network.training
+    data, _ = fitted(made, game_comparisons, 1)
+    state = {name: value.clone() for name, value in made.state().items()}
+    assess(made, data)
+    made.returns([segment for comparison in game_comparisons for segment in comparison.query.segments])
+    assert all(torch.equal(value, state[name]) for name, value in made.state().items())
+
+
+def test_a_fit_goes_on_from_a_saved_state_as_if_never_interrupted(game_comparisons):
+    made, resumed = paper_ensemble(), paper_ensemble(seed=1)
+    data, again = ComparisonData(made), ComparisonData(resumed)
+    optimizer, other = make_optimizer(made), make_optimizer(resumed)
+    data.add(game_comparisons)
+    again.add(game_comparisons)
+    fit(made, optimizer, data, 1, torch.Generator().manual_seed(0))
+    resumed.load_state({name: value.clone() for name, value in made.state().items()})
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    stats = [
+        fit(ensemble, adam, known, 1, torch.Generator().manual_seed(1))
+        for ensemble, adam, known in ((made, optimizer, data), (resumed, other, again))
+    ]
+    assert stats[0] == stats[1]
+    assert all(torch.equal(value, resumed.state()[name]) for name, value in made.state().items())
+
+
+def test_images_of_dict_observations_come_beside_vectors(rng, oracle):
+    comparisons = image_comparisons(oracle, 3, rng)
+    space = spaces.Dict({"pose": spaces.Box(-1, 1, (2,)), "view": DOT[0]})
+    data = ComparisonData(Ensemble(space, DOT[1], RewardConfig(), seed=0))
+    poses = {s.id: rng.normal(size=(10, 2)).astype(np.float32) for c in comparisons for s in c.query.segments}
+
+    def with_pose(segment):
+        return replace(segment, obs={"pose": poses[segment.id], "view": segment.obs})
+
+    pairs = [tuple(map(with_pose, comparison.query.segments)) for comparison in comparisons]
+    data.add([Comparison(Query(pair, 0), LEFT, "x") for pair in pairs])
+    data.keep_latest(2)
+    (batch,) = data.batches(torch.tensor([1, 0]), 2)
+    assert np.array_equal(batch.obs["view"], [[s.obs["view"] for s in pair] for pair in (pairs[2], pairs[1])])
+    assert np.array_equal(batch.obs["pose"], [[s.obs["pose"] for s in pair] for pair in (pairs[2], pairs[1])])

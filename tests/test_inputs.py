@@ -34,13 +34,24 @@ def test_multibinary_actions_are_their_bits():
     assert encode_actions(spaces.MultiBinary(3), [[1, 0, 1]]) == [[1, 0, 1]]
 
 
-@pytest.mark.parametrize("shape, channels", [((36, 20, 3), 3), ((4, 36, 20), 4)])
-def test_images_are_channels_first_between_0_and_1(shape, channels):
+@pytest.mark.parametrize("shape", [(36, 20, 3), (84, 84, 1)])
+def test_channels_that_come_last_are_put_first(shape, rng):
+    height, width, channels = shape
     inputs = Inputs(spaces.Box(0, 255, shape, np.uint8), BOX)
-    rows = inputs.observations(np.full((2, *shape), 255, np.uint8), CPU)["obs"]
-    assert rows.shape == (2, channels, 36, 20)
-    assert rows.min() == rows.max() == 1.0
-    assert inputs.shapes.images == {"obs": (channels, 36, 20)}
+    images = rng.integers(0, 256, (2, *shape), np.uint8)
+    rows = inputs.observations(images, CPU)["obs"]
+    assert np.array_equal(rows, np.moveaxis(images, -1, 1))
+    assert inputs.shapes.images == {"obs": (channels, height, width)}
+
+
+@pytest.mark.parametrize("shape", [(4, 36, 20), (4, 84, 84)])
+def test_channels_that_come_first_stay_there(shape, rng):
+    inputs = Inputs(spaces.Box(0, 255, shape, np.uint8), BOX)
+    images = rng.integers(0, 256, (2, *shape), np.uint8)
+    rows = inputs.observations(images, CPU)["obs"]
+    assert rows.dtype == torch.uint8
+    assert np.array_equal(rows, images)
+    assert inputs.shapes.images == {"obs": shape}
 
 
 def test_dict_observations_are_taken_apart():

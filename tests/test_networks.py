@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from prefrl.rewards.inputs import InputShapes
-from prefrl.rewards.networks import cnn, find_network, mlp
+from prefrl.rewards.networks import cnn, find_network, mlp, paper_cnn
 
 VECTORS = InputShapes({"obs": 3}, {}, 2)
 IMAGES = InputShapes({"pose": 3}, {"view": (4, 84, 84)}, 2)
+GAME = InputShapes({}, {"obs": (4, 84, 84)}, 6)
 
 
 def test_mlp_is_the_paper_s():
@@ -15,13 +16,22 @@ def test_mlp_is_the_paper_s():
     assert network({"obs": torch.zeros(7, 3)}, torch.zeros(7, 2)).shape == (3, 7)
 
 
-@pytest.mark.parametrize("make, obs", [(mlp, {"obs": (3,)}), (cnn, {"pose": (3,), "view": (4, 84, 84)})])
-def test_members_share_nothing(make, obs):
-    """The prediction of one member has gradients in its own block of every parameter, and in no other."""
-    network = make(VECTORS if make is mlp else IMAGES, (8,), 3)
+def random_rows(shapes, number):
+    """Observations and actions as the network gets them."""
     generator = torch.Generator().manual_seed(0)
-    rows = {name: torch.rand(5, *shape, generator=generator) for name, shape in obs.items()}
-    network(rows, torch.rand(5, 2, generator=generator))[1].sum().backward()
+    vectors = {name: torch.rand(number, size, generator=generator) for name, size in shapes.vectors.items()}
+    images = {
+        name: torch.randint(256, (number, *shape), dtype=torch.uint8, generator=generator)
+        for name, shape in shapes.images.items()
+    }
+    return vectors | images, torch.rand(number, shapes.action, generator=generator)
+
+
+@pytest.mark.parametrize("make, shapes", [(mlp, VECTORS), (cnn, IMAGES), (paper_cnn, GAME)])
+def test_members_share_nothing(make, shapes):
+    """The prediction of one member has gradients in its own block of every parameter, and in no other."""
+    network = make(shapes, (8,), 3).train()
+    network(*random_rows(shapes, 5))[1].square().sum().backward()
     for parameter in network.parameters():
         per_member = parameter.grad.reshape(3, -1).abs().sum(1)
         assert per_member[0] == per_member[2] == 0
@@ -40,8 +50,41 @@ def test_one_block_of_the_stack_is_a_plain_network():
 @pytest.mark.parametrize("size", [8, 16, 84])
 def test_cnn_reads_images_of_any_size_beside_vectors(size):
     shapes = InputShapes({"pose": 3}, {"view": (4, size, size)}, 2)
-    obs = {"pose": torch.zeros(5, 3), "view": torch.zeros(5, 4, size, size)}
-    assert cnn(shapes, (64,), 3)(obs, torch.zeros(5, 2)).shape == (3, 5)
+    assert cnn(shapes, (64,), 3)(*random_rows(shapes, 5)).shape == (3, 5)
+
+
+def test_paper_cnn_is_the_paper_s():
+    network = paper_cnn(GAME, (64,), 3)
+    weights = [tuple(p.shape) for name, p in network.named_parameters() if p.ndim > 2 and name.endswith("weight")]
+    convolutions, dense = weights[:4], weights[4:]
+    assert convolutions == [(48, 4, 7, 7), (48, 16, 5, 5), (48, 16, 3, 3), (48, 16, 3, 3)]
+    assert dense == [(3, 16 * 7 * 7, 64), (3, 64, 1)]
+
+
+def test_paper_cnn_reads_no_action():
+    network = paper_cnn(GAME, (64,), 3).eval()
+    obs, actions = random_rows(GAME, 5)
+    assert torch.equal(network(obs, actions), network(obs, 1 - actions))
+
+
+def test_in_training_both_clips_of_a_pair_are_judged_by_the_same_thinned_network():
+    network = paper_cnn(GAME, (64,), 3).train()
+    obs, actions = random_rows(GAME, 5)
+    twice = {name: torch.cat([rows, rows]) for name, rows in obs.items()}
+    first, second = network(twice, torch.cat([actions, actions])).split(5, dim=1)
+    assert torch.allclose(first, second, atol=1e-5)
+    again = network(twice, torch.cat([actions, actions]))[:, :5]
+    assert not torch.allclose(first, again, atol=1e-2)  # the next step trains another
+
+
+@pytest.mark.parametrize("make", [cnn, paper_cnn])
+def test_in_evaluation_a_reward_does_not_depend_on_what_else_is_evaluated(make):
+    network = make(GAME, (64,), 3)
+    obs, actions = random_rows(GAME, 6)
+    network.train()(obs, actions)  # there are statistics now
+    network.eval()
+    alone = network({"obs": obs["obs"][2:3]}, actions[2:3])
+    assert torch.allclose(network(obs, actions)[:, 2:3], alone, atol=1e-5)
 
 
 def test_auto_follows_the_observation():
@@ -54,6 +97,8 @@ def test_a_network_for_other_inputs_is_refused():
         mlp(IMAGES, (64,), 3)
     with pytest.raises(ValueError, match="network cnn reads images, but the observation has none; use mlp"):
         cnn(VECTORS, (64,), 3)
+    with pytest.raises(ValueError, match=r"network paper_cnn reads 4 frames of 84x84, not .*'pose': 3"):
+        paper_cnn(IMAGES, (64,), 3)
 
 
 def test_an_unknown_network_is_refused():

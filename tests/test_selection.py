@@ -8,7 +8,7 @@ def candidates(differences, features=None):
     """[M][P] differences of returns."""
     left = np.array(differences, float)
     returns = np.stack([left, np.zeros_like(left)], axis=-1)
-    return Candidates(returns, np.zeros((left.shape[1], 1)) if features is None else np.array(features, float))
+    return Candidates(returns, lambda: np.zeros((left.shape[1], 1)) if features is None else np.array(features, float))
 
 
 def test_most_disagreed_asks_where_the_members_contradict_each_other():

@@ -81,12 +81,12 @@ class Feedback(ABC):
     def _fit(self, generator: torch.Generator) -> None:
         """One fit to all answers so far, then the reward's normalisation over the pool of recent steps."""
         settings, reward = self._config.reward, self._reward
-        obs, actions = reward.pool.steps()
-        reward.ensemble.see(obs)
+        recent = list(reward.pool.segments)
+        reward.ensemble.see(recent)
         epochs = settings.epochs if self._learner.rounds else settings.initial_epochs
         began = time.perf_counter()
         stats = fit(reward.ensemble, reward.optimizer, self.data, epochs, generator)
-        reward.ensemble.standardise(obs, actions)
+        reward.ensemble.standardise(recent)
         self._learner.fit_seconds += time.perf_counter() - began
         self._learner.fit = asdict(stats)
         self._learner.rounds += 1

@@ -14,7 +14,6 @@ from prefrl.config import RewardConfig
 from prefrl.metrics import pearson, spearman
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
-from prefrl.rollouts import steps_of
 from prefrl.runs import versions
 from prefrl.store import PreferenceStore
 
@@ -44,12 +43,11 @@ def fit_store(
     env.close()
     data = ComparisonData(ensemble)
     data.add(comparisons)
-    obs, actions = steps_of(segments)
-    ensemble.see(obs)
+    ensemble.see(segments)
     stats = fit(ensemble, make_optimizer(ensemble), data, epochs, torch.Generator().manual_seed(seed))
-    ensemble.standardise(obs, actions)
+    ensemble.standardise(segments)
     ensemble.save(out, versions())
-    predicted = ensemble(obs, actions).reshape(len(segments), -1).sum(1)
+    predicted = ensemble.returns(segments)
     true = [segment.true_return for segment in segments]
     return {
         "comparisons": len(data),

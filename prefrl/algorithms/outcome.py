@@ -132,5 +132,5 @@ def segment_returns(ensemble: Ensemble, config: RlhfConfig, rollout: Rollout) ->
     """[S] predicted and [S] true return of the segments that a rollout is cut into."""
     pool = SegmentPool(config.env_id, config.query.clip_steps, rollout.dones.size)
     pool.add(rollout, np.random.default_rng(config.seed))
-    predicted = ensemble(*pool.steps()).reshape(len(pool.segments), -1).sum(axis=1)
-    return predicted, np.array([segment.true_return for segment in pool.segments], np.float32)
+    segments = list(pool.segments)
+    return ensemble.returns(segments), np.array([segment.true_return for segment in segments], np.float32)

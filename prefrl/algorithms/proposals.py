@@ -61,18 +61,19 @@ def describe(ensemble: Ensemble, segments: list[Segment], pairs: np.ndarray) -> 
     """What selections choose by, from one batched evaluation of every segment that occurs in `pairs` [P, 2]."""
     used, index = np.unique(pairs, return_inverse=True)
     index = index.reshape(pairs.shape)
-    obs, actions = ensemble.encode(*steps_of([segments[i] for i in used]))
-    returns = ensemble.raw(obs, actions).reshape(ensemble.config.members, len(used), -1).sum(-1)
-    features = _features({**obs, "actions": actions}, len(used))
-    return Candidates(returns=returns.cpu().numpy()[:, index], features=features[index].reshape(len(pairs), -1))
+    shown = [segments[i] for i in used]
+    returns = ensemble.raw_of(shown).sum(-1).cpu().numpy()
+    return Candidates(returns[:, index], lambda: _features(ensemble, shown)[index].reshape(len(pairs), -1))
 
 
-def _features(steps: dict[str, Tensor], num_segments: int) -> np.ndarray:
+@torch.no_grad()
+def _features(ensemble: Ensemble, segments: list[Segment]) -> np.ndarray:
     """[S, F] mean and spread over time of every input, images in 8x8 blocks, all on one scale."""
-    parts = []
-    for rows in steps.values():
-        small = F.adaptive_avg_pool2d(rows, 8).flatten(1) if rows.ndim == 4 else rows
-        per_segment = small.reshape(num_segments, -1, small.shape[1])
-        parts += [per_segment.mean(1), per_segment.std(1, correction=0)]
-    features = torch.cat(parts, dim=1)
+    features = torch.stack([_looks(*ensemble.encode(*steps_of([segment]))) for segment in segments])
     return ((features - features.mean(0)) / (features.std(0, correction=0) + 1e-6)).cpu().numpy()
+
+
+def _looks(obs: dict[str, Tensor], actions: Tensor) -> Tensor:
+    """[F] the same of one segment, on the inputs' own scales."""
+    inputs = [F.adaptive_avg_pool2d(rows.float(), 8).flatten(1) if rows.ndim == 4 else rows for rows in obs.values()]
+    return torch.cat([moment for rows in [*inputs, actions] for moment in (rows.mean(0), rows.std(0, correction=0))])

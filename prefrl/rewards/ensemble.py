@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from torch import Tensor
 
 from prefrl.config import RewardConfig, build
 from prefrl.moments import RunningMoments
-from prefrl.rewards.inputs import Inputs
+from prefrl.rewards.inputs import Inputs, by_name
 from prefrl.rewards.networks import find_network
-from prefrl.segments import Observations, map_arrays
+from prefrl.rollouts import steps_of
+from prefrl.segments import Observations, Segment, map_arrays
 
 WEIGHTS, DESCRIPTION = "reward_model.safetensors", "reward_model.json"
 
@@ -28,6 +30,7 @@ class Ensemble:
     The learned reward is the mean over the members of each one's prediction, standardised on its own
     (Christiano et al. 2017, sec. 2.2.3). Vector observations are standardised by what was shown to
     `see`; the networks' own outputs, not the standardised ones, are what comparisons are trained on.
+    The network is in training mode nowhere but inside `fit`.
 
     Attributes:
         network: (obs, actions) -> [M, B]; every parameter has one block a member along its first axis.
@@ -52,7 +55,7 @@ class Ensemble:
         make = find_network(config.network, self.inputs.shapes)
         with torch.random.fork_rng(devices=[]):  # layers draw their weights from torch's global generator
             torch.manual_seed(seed)
-            self.network = make(self.inputs.shapes, config.hidden, config.members).to(self.device)
+            self.network = make(self.inputs.shapes, config.hidden, config.members).to(self.device).eval()
         self._moments = {
             name: RunningMoments((size,)).to(self.device) for name, size in self.inputs.shapes.vectors.items()
         }
@@ -67,33 +70,51 @@ class Ensemble:
     @torch.no_grad()
     def normalised(self, obs: Observations, actions: np.ndarray) -> Tensor:
         """[M, B] each member's prediction at mean 0 and the configured standard deviation."""
-        raw = self._raw_in_parts(obs, actions)
+        parts = [slice(start, start + self._part) for start in range(0, len(actions), self._part)]
+        raw = torch.cat([self.raw(*self.encode(_rows(obs, part), actions[part])) for part in parts], dim=1)
+        return self._standardised(raw)
+
+    def returns(self, segments: Sequence[Segment]) -> np.ndarray:
+        """[S] float32 learned return of S segments of the same length: the sum of their rewards."""
+        rewards = self._standardised(self.raw_of(segments).flatten(1)).mean(0)
+        return rewards.reshape(len(segments), -1).sum(1).cpu().numpy()
+
+    @torch.no_grad()
+    def raw_of(self, segments: Sequence[Segment]) -> Tensor:
+        """[M, S, T] `raw` of every step of S segments of T steps each, any number of them in bounded memory."""
+        raw = torch.cat([self.raw(*self.encode(*steps_of(part))) for part in self._parts(segments)], dim=1)
+        return raw.reshape(len(raw), len(segments), -1)
+
+    def _standardised(self, raw: Tensor) -> Tensor:
         return (raw - self.output_mean[:, None]) * (self.config.reward_std / self.output_std[:, None])
 
     def encode(self, obs: Observations, actions: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
-        """Raw observations and actions [B, ...] as the float tensors that `raw` takes."""
+        """Raw observations and actions [B, ...] as the tensors that `raw` takes."""
         return self.inputs.observations(obs, self.device), self.inputs.actions(actions, self.device)
 
     def raw(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """[M, B] what the networks themselves put out, with gradients."""
         scaled = {name: self._moments[name](rows) if name in self._moments else rows for name, rows in obs.items()}
-        return self.network(scaled, actions)
+        return self.network(scaled, actions).float()  # also under autocast: clips are compared by sums of these
 
-    def _raw_in_parts(self, obs: Observations, actions: np.ndarray, rows: int = 8192) -> Tensor:
-        """[M, B] `raw` of any number of steps in bounded memory."""
-        parts = [slice(start, start + rows) for start in range(0, len(actions), rows)]
-        return torch.cat([self.raw(*self.encode(_rows(obs, part), actions[part])) for part in parts], dim=1)
+    @property
+    def _part(self) -> int:
+        """Steps evaluated at a time: a step with an image takes a hundred kilobytes and more on its way."""
+        return 512 if self.inputs.shapes.images else 8192
 
-    def see(self, obs: Observations) -> None:
-        """Takes observations [B, ...] into the statistics by which inputs are standardised."""
-        for name, rows in self.inputs.observations(obs, self.device).items():
-            if name in self._moments:
-                self._moments[name].update(rows)
+    def _parts(self, segments: Sequence[Segment]) -> Iterator[list[Segment]]:
+        number = max(1, self._part // len(segments[0]))
+        return (list(segments[start : start + number]) for start in range(0, len(segments), number))
 
-    @torch.no_grad()
-    def standardise(self, obs: Observations, actions: np.ndarray) -> None:
-        """Makes each member's predictions on these steps [B, ...] have mean 0 and the configured std."""
-        raw = self._raw_in_parts(obs, actions)
+    def see(self, segments: Sequence[Segment]) -> None:
+        """Takes what was observed into the statistics by which vectors are standardised."""
+        for name, moments in self._moments.items():
+            rows = np.concatenate([by_name(segment.obs)[name] for segment in segments])
+            moments.update(self.inputs.observation(name, torch.as_tensor(rows, device=self.device)))
+
+    def standardise(self, segments: Sequence[Segment]) -> None:
+        """Makes each member's predictions on the steps of these segments have mean 0 and the configured std."""
+        raw = self.raw_of(segments).flatten(1)
         self.output_mean, self.output_std = raw.mean(1), raw.std(1).clamp_min(1e-6)
 
     def state(self) -> dict[str, Tensor]:

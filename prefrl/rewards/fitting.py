@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +17,14 @@ from prefrl.losses import bradley_terry_loss
 from prefrl.metrics import heldout_accuracy
 from prefrl.queries import Comparison
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rollouts import steps_of
+from prefrl.rewards.inputs import by_name
+from prefrl.rewards.memory import ImagePairs
+from prefrl.segments import Segment
 
 
 @dataclass(frozen=True)
 class FitStats:
-    """How the ensemble does on the comparisons after a fit, averaged over its members.
+    """How the ensemble does on comparisons after a fit, averaged over its members.
 
     Attributes:
         train_loss: nats per comparison, weighted by the bootstrap; 0.69 is chance.
@@ -37,22 +41,40 @@ class FitStats:
     l2: float
 
 
-class ComparisonData:
-    """D comparisons of pairs of segments of T steps as tensors, which grow as answers come in.
+class Batch(NamedTuple):
+    """B comparisons, ready for the ensemble.
 
     Attributes:
-        obs: name -> [D, 2, T, ...] encoded observations.
+        obs: name -> [B, 2, T, ...] encoded observations.
+        actions: [B, 2, T, A] encoded actions.
+        prefer_left: [B] label: 1, 0, or 0.5 for a tie.
+        weights: [M, B] bootstrap weights.
+    """
+
+    obs: dict[str, Tensor]
+    actions: Tensor
+    prefer_left: Tensor
+    weights: Tensor
+
+
+class ComparisonData:
+    """D comparisons of pairs of segments of T steps, which grow as answers come in.
+
+    Attributes:
+        vectors: name -> [D, 2, T, features] encoded vector observations.
+        images: name -> the image observations, encoded a batch at a time.
         actions: [D, 2, T, A] encoded actions.
         prefer_left: [D] label: 1, 0, or 0.5 for a tie.
         weights: [D, M] bootstrap weight of each comparison for each member; 0 holds it out for ever.
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
-        self._ensemble = ensemble
-        self.obs: dict[str, Tensor] = {}
+        self._inputs, self._device, self._members = ensemble.inputs, ensemble.device, ensemble.config.members
+        self.vectors: dict[str, Tensor] = {}
+        self.images = {name: ImagePairs(ensemble.device) for name in ensemble.inputs.shapes.images}
         self.actions = torch.empty(0)
-        self.prefer_left = torch.empty(0, device=ensemble.device)
-        self.weights = torch.empty(0, ensemble.config.members, device=ensemble.device)
+        self.prefer_left = torch.empty(0, device=self._device)
+        self.weights = torch.empty(0, self._members, device=self._device)
 
     def __len__(self) -> int:
         return len(self.prefer_left)
@@ -70,27 +92,52 @@ class ComparisonData:
         lengths = {len(segment) for segment in segments} | ({self.actions.shape[2]} if len(self) else set())
         if len(lengths) > 1:
             raise ValueError(f"segments of {sorted(lengths)} steps cannot be trained on together; keep one clip length")
-        (length,) = lengths
-        obs, actions = self._ensemble.encode(*steps_of(segments))
-        shape = (len(usable), 2, length)
-        new_obs = {name: rows.reshape(*shape, *rows.shape[1:]) for name, rows in obs.items()}
-        device = self._ensemble.device
-        labels = torch.tensor([comparison.answer.prefer_left for comparison in usable], device=device)
-        weights = torch.tensor(
-            np.array([bootstrap_weights(c.query.id, self.weights.shape[1]) for c in usable]), device=device
-        ).float()
-        new_actions = actions.reshape(*shape, -1)
+        for name, kept in self.images.items():
+            for comparison in usable:
+                kept.append(*(by_name(segment.obs)[name] for segment in comparison.query.segments))
+        vectors, actions = self._encode(segments, (len(usable), 2, *lengths))
+        labels = torch.tensor([comparison.answer.prefer_left for comparison in usable], device=self._device)
+        weights = np.array([bootstrap_weights(comparison.query.id, self._members) for comparison in usable])
         first = len(self) == 0
-        self.obs = new_obs if first else {k: torch.cat([self.obs[k], new_obs[k]]) for k in new_obs}
-        self.actions = new_actions if first else torch.cat([self.actions, new_actions])
+        self.vectors = vectors if first else {k: torch.cat([self.vectors[k], vectors[k]]) for k in vectors}
+        self.actions = actions if first else torch.cat([self.actions, actions])
         self.prefer_left = torch.cat([self.prefer_left, labels])
-        self.weights = torch.cat([self.weights, weights])
+        self.weights = torch.cat([self.weights, torch.tensor(weights, device=self._device).float()])
+
+    def _encode(self, segments: list[Segment], shape: tuple[int, ...]) -> tuple[dict[str, Tensor], Tensor]:
+        """Vector observations by name, and actions, as [*shape, features]."""
+        raw = {
+            name: np.concatenate([by_name(segment.obs)[name] for segment in segments])
+            for name in self._inputs.shapes.vectors
+        }
+        vectors = self._inputs.observations(raw, self._device)
+        actions = self._inputs.actions(np.concatenate([segment.actions for segment in segments]), self._device)
+        return {name: rows.reshape(*shape, -1) for name, rows in vectors.items()}, actions.reshape(*shape, -1)
 
     def keep_latest(self, number: int) -> None:
         """Forgets all but the latest `number` comparisons."""
-        self.obs = {name: rows[-number:] for name, rows in self.obs.items()}
+        for kept in self.images.values():
+            kept.keep_latest(number)
+        self.vectors = {name: rows[-number:] for name, rows in self.vectors.items()}
         self.actions, self.prefer_left = self.actions[-number:], self.prefer_left[-number:]
         self.weights = self.weights[-number:]
+
+    def batches(self, order: Tensor, size: int) -> Iterator[Batch]:
+        """The comparisons with the indices `order`, a tensor on the CPU, `size` at a time."""
+        for numbers, batch in zip(order.split(size), order.to(self._device).split(size), strict=True):
+            yield Batch(
+                obs={name: rows[batch] for name, rows in self.vectors.items()} | self._take_images(numbers.tolist()),
+                actions=self.actions[batch],
+                prefer_left=self.prefer_left[batch],
+                weights=self.weights[batch].T,
+            )
+
+    def _take_images(self, numbers: list[int]) -> dict[str, Tensor]:
+        taken = {name: kept.take(numbers) for name, kept in self.images.items()}
+        return {
+            name: self._inputs.observation(name, pairs.flatten(0, 2)).unflatten(0, pairs.shape[:3])
+            for name, pairs in taken.items()
+        }
 
 
 def bootstrap_weights(comparison_id: str, members: int) -> list[int]:
@@ -138,17 +185,30 @@ def fit(
     """Trains every member on its bootstrap sample, adapting each one's L2 coefficient after every epoch.
 
     Args:
-        generator: on the CPU; draws the order of the comparisons.
+        epochs: passes over the comparisons, or over `config.fit_sample` of them, drawn anew for each.
+        generator: on the CPU; draws the order of the comparisons, and the seed of what the network draws.
 
     Returns:
-        How the ensemble does on all comparisons afterwards.
+        How the ensemble does afterwards on the latest comparisons, as many as a pass has.
     """
     torch.set_flush_denormal(True)  # L2 shrinks idle weights until arithmetic on them is ten times slower
+    ensemble.network.train()
     try:
-        _train(ensemble, optimizer, data, epochs, generator)
+        with _seeded(generator, ensemble.device):
+            _train(ensemble, optimizer, data, epochs, generator)
     finally:
+        ensemble.network.eval()
         torch.set_flush_denormal(False)  # it is the whole process's setting
-    return assess(ensemble, data)
+    return assess(ensemble, data, ensemble.config.fit_sample)
+
+
+@contextmanager
+def _seeded(generator: torch.Generator, device: torch.device) -> Iterator[None]:
+    """torch's global generators, from which dropout draws, seeded by `generator`, and afterwards as they were."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _train(
@@ -161,24 +221,25 @@ def _train(
     config = ensemble.config
     for _ in range(epochs):
         train, heldout = torch.zeros_like(ensemble.l2), torch.zeros_like(ensemble.l2)
-        order = torch.randperm(len(data), generator=generator).to(ensemble.device)
-        for batch in order.split(config.fit_batch):
-            losses = _losses(ensemble, data, batch)
-            weights = data.weights[batch].T
-            member_loss = (losses * weights).sum(1) / len(batch)
+        order = torch.randperm(len(data), generator=generator)[: config.fit_sample]
+        seen = data.weights[order.to(ensemble.device)]
+        for batch in data.batches(order, config.fit_batch):
+            losses = _losses(ensemble, batch)
+            weights = batch.weights
+            member_loss = (losses * weights).mean(1)
             penalty = sum(p.square().reshape(config.members, -1).sum(1) for p in ensemble.network.parameters())
             optimizer.zero_grad()
             (member_loss + ensemble.l2 * penalty).sum().backward()
             optimizer.step()
             train += (losses.detach() * weights).sum(1)
             heldout += (losses.detach() * (weights == 0)).sum(1)
-        _adapt_l2(ensemble, train / _at_least_one(data.weights.sum(0)), heldout, (data.weights == 0).sum(0))
+        _adapt_l2(ensemble, train / _at_least_one(seen.sum(0)), heldout, (seen == 0).sum(0))
 
 
-def _losses(ensemble: Ensemble, data: ComparisonData, batch: Tensor) -> Tensor:
-    """[M, B] loss of each member on the comparisons with the indices `batch`."""
-    returns = predicted_returns(ensemble, {k: rows[batch] for k, rows in data.obs.items()}, data.actions[batch])
-    labels = data.prefer_left[batch].expand(len(returns), -1)
+def _losses(ensemble: Ensemble, batch: Batch) -> Tensor:
+    """[M, B] loss of each member on each comparison."""
+    returns = predicted_returns(ensemble, batch.obs, batch.actions)
+    labels = batch.prefer_left.expand(len(returns), -1)
     return bradley_terry_loss(returns[..., 0], returns[..., 1], labels, ensemble.config.response_noise)
 
 
@@ -196,11 +257,13 @@ def _adapt_l2(ensemble: Ensemble, train_mean: Tensor, heldout_sum: Tensor, heldo
 
 
 @torch.no_grad()
-def assess(ensemble: Ensemble, data: ComparisonData, chunk: int = 1024) -> FitStats:
-    """How the ensemble does on all comparisons."""
-    everything = torch.arange(len(data), device=ensemble.device)
-    difference = torch.cat([_difference(ensemble, data, part) for part in everything.split(chunk)], dim=1)
-    labels, weights = data.prefer_left, data.weights.T
+def assess(ensemble: Ensemble, data: ComparisonData, latest: int | None = None) -> FitStats:
+    """How the ensemble does on the `latest` comparisons, or on all."""
+    number = min(latest or len(data), len(data))
+    order = torch.arange(len(data) - number, len(data))
+    batches = data.batches(order, ensemble.config.fit_batch)
+    difference = torch.cat([_difference(ensemble, batch) for batch in batches], dim=1)
+    labels, weights = data.prefer_left[-number:], data.weights[-number:].T
     losses = bradley_terry_loss(
         difference, torch.zeros_like(difference), labels.expand_as(difference), ensemble.config.response_noise
     )
@@ -210,13 +273,13 @@ def assess(ensemble: Ensemble, data: ComparisonData, chunk: int = 1024) -> FitSt
         train_loss=float((losses * weights).sum() / _at_least_one(weights.sum())),
         heldout_loss=float((losses * heldout).sum() / heldout.sum()) if heldout.any() else None,
         train_accuracy=float((right * trained).sum() / _at_least_one(trained.sum())),
-        heldout_accuracy=heldout_accuracy(difference.cpu().numpy(), labels.cpu().numpy(), data.weights.cpu().numpy()),
+        heldout_accuracy=heldout_accuracy(difference.cpu().numpy(), labels.cpu().numpy(), weights.T.cpu().numpy()),
         l2=float(ensemble.l2.mean()),
     )
 
 
-def _difference(ensemble: Ensemble, data: ComparisonData, part: Tensor) -> Tensor:
-    returns = predicted_returns(ensemble, {k: rows[part] for k, rows in data.obs.items()}, data.actions[part])
+def _difference(ensemble: Ensemble, batch: Batch) -> Tensor:
+    returns = predicted_returns(ensemble, batch.obs, batch.actions)
     return returns[..., 0] - returns[..., 1]
 
 

@@ -1,4 +1,4 @@
-"""What a reward network sees: observations and actions of any supported space as float tensors."""
+"""What a reward network sees: observations and actions of any supported space as tensors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class InputShapes:
 
 
 class Inputs:
-    """Turns raw observations and actions into tensors: images to [0, 1], discrete actions to one-hot.
+    """Turns raw observations and actions into tensors: images channels first, what is discrete one-hot.
+
+    Images stay uint8: what a network does not read of them need not be made four times as large.
 
     Supported: Box, Discrete, MultiDiscrete and MultiBinary actions; Box (vector or image), Discrete and
     Dict observations.
@@ -53,19 +55,20 @@ class Inputs:
         return {"observation": _describe(self.observation_space), "action": _describe(self.action_space)}
 
     def observations(self, obs: Observations, device: torch.device) -> dict[str, Tensor]:
-        """Name -> [B, features] or [B, channels, height, width], float32."""
-        arrays = obs if isinstance(obs, dict) else {"obs": obs}
-        return {name: self._observation(name, torch.as_tensor(array, device=device)) for name, array in arrays.items()}
+        """Name -> [B, features] float32 or [B, channels, height, width] uint8."""
+        return {
+            name: self.observation(name, torch.as_tensor(array, device=device)) for name, array in by_name(obs).items()
+        }
 
-    def _observation(self, name: str, rows: Tensor) -> Tensor:
+    def observation(self, name: str, rows: Tensor) -> Tensor:
+        """The same for raw rows [B, ...] of the observation `name` that are on their device already."""
         space = _named_spaces(self.observation_space)[name]
         if isinstance(space, spaces.Discrete):
             return F.one_hot(rows.long().reshape(-1) - int(space.start), int(space.n)).float()
         if name not in self._images:
             return rows.reshape(len(rows), -1).float()
         _, transposed = self._images[name]
-        image = rows.permute(0, 3, 1, 2) if transposed else rows
-        return image.float() / 255.0
+        return rows.permute(0, 3, 1, 2) if transposed else rows
 
     def actions(self, actions: np.ndarray, device: torch.device) -> Tensor:
         """[B, features] float32."""
@@ -77,6 +80,11 @@ class Inputs:
             sizes = [int(n) for n in space.nvec.reshape(-1)]
             return torch.cat([F.one_hot(columns[:, i], n) for i, n in enumerate(sizes)], dim=1).float()
         return rows.reshape(len(rows), -1).float()
+
+
+def by_name(obs: Observations) -> dict[str, np.ndarray]:
+    """Name -> array, whether or not the observation space is a Dict."""
+    return obs if isinstance(obs, dict) else {"obs": obs}
 
 
 def _named_spaces(space: spaces.Space) -> dict[str, spaces.Space]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prefrl.names import look_up_or_load
+from prefrl.rewards.images import paper_trunk, trunk
 from prefrl.rewards.inputs import InputShapes
 
 MakeNetwork = Callable[[InputShapes, tuple[int, ...], int], nn.Module]
@@ -35,7 +36,7 @@ class StackedLinear(nn.Module):
 
 
 class RewardNetwork(nn.Module):
-    """Reads every image through a convolutional trunk, joins all with the action, ends in one number a member.
+    """Reads every image through a trunk of its own, joins all with the action, ends in one number a member.
 
     Christiano et al. 2017, appendix A: leaky ReLU of slope 0.01 throughout.
     """
@@ -44,39 +45,51 @@ class RewardNetwork(nn.Module):
         super().__init__()
         self.members, self.vectors = members, sorted(shapes.vectors)
         self.images = sorted(shapes.images)
-        self.trunks = nn.ModuleList([convolutions(shapes.images[name][0], members) for name in self.images])
-        with torch.no_grad():
-            blank = {name: torch.zeros(1, *shape) for name, shape in shapes.images.items()}
-            read = self._read_images(blank)
-        width = sum(shapes.vectors.values()) + shapes.action + sum(features.shape[-1] for features in read)
-        sizes = [width, *hidden]
-        layers = [
-            layer for pair in pairwise(sizes) for layer in (StackedLinear(members, *pair), nn.LeakyReLU(0.01, True))
-        ]
-        self.head = nn.Sequential(*layers, StackedLinear(members, sizes[-1], 1))
+        self.trunks = nn.ModuleList([trunk(shapes.images[name], members) for name in self.images])
+        read = sum(features_of(made, shapes.images[name]) for name, made in zip(self.images, self.trunks, strict=True))
+        width = sum(shapes.vectors.values()) + shapes.action + read // members
+        self.head = dense((width, *hidden), members)
 
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """obs: name -> [B, ...], actions [B, A] -> predicted rewards [M, B], not normalised."""
         shared = torch.cat([*(obs[name] for name in self.vectors), actions], dim=-1)[None]
-        features = self._read_images(obs)
-        if features:
+        read = [by_member(made(obs[name]), self.members) for name, made in zip(self.images, self.trunks, strict=True)]
+        if read:
             shared = shared.expand(self.members, -1, -1)
-        return self.head(torch.cat([shared, *features], dim=-1)).squeeze(-1)
-
-    def _read_images(self, obs: dict[str, Tensor]) -> list[Tensor]:
-        """[B, C, H, W] -> [M, B, features] of each image."""
-        read = [trunk(obs[name]) for name, trunk in zip(self.images, self.trunks, strict=True)]
-        return [rows.unflatten(1, (self.members, -1)).flatten(2).transpose(0, 1) for rows in read]
+        return self.head(torch.cat([shared, *read], dim=-1)).squeeze(-1)
 
 
-def convolutions(channels: int, members: int) -> nn.Sequential:
-    """The paper's four layers of 16 filters a member, padded so that any size fits; the members are groups."""
-    layers: list[nn.Module] = []
-    for i, (kernel, stride) in enumerate(((7, 3), (5, 2), (3, 1), (3, 1))):
-        inputs, groups = (16 * members, members) if i else (channels, 1)  # all members read the same image
-        layers.append(nn.Conv2d(inputs, 16 * members, kernel, stride, padding=kernel // 2, groups=groups))
-        layers.append(nn.LeakyReLU(0.01, True))
-    return nn.Sequential(*layers)
+class PaperCnn(nn.Module):
+    """The paper's network for Atari: one image, no action."""
+
+    def __init__(self, shape: tuple[int, int, int], hidden: tuple[int, ...], members: int) -> None:
+        super().__init__()
+        self.members, self.trunk = members, paper_trunk(shape, members)
+        self.head = dense((features_of(self.trunk, shape) // members, *hidden), members)
+
+    def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
+        """obs: name -> [B, 4, 84, 84], actions [B, A] -> predicted rewards [M, B], not normalised."""
+        (image,) = obs.values()
+        return self.head(by_member(self.trunk(image), self.members)).squeeze(-1)
+
+
+def dense(sizes: tuple[int, ...], members: int) -> nn.Sequential:
+    """Layers of these sizes, then one of a single unit: [M or 1, B, sizes[0]] -> [M, B, 1]."""
+    layers = [layer for pair in pairwise(sizes) for layer in (StackedLinear(members, *pair), nn.LeakyReLU(0.01, True))]
+    return nn.Sequential(*layers, StackedLinear(members, sizes[-1], 1))
+
+
+def by_member(features: Tensor, members: int) -> Tensor:
+    """[B, M * F, h, w] -> [M, B, F * h * w]."""
+    return features.unflatten(1, (members, -1)).flatten(2).transpose(0, 1)
+
+
+@torch.no_grad()
+def features_of(trunk: nn.Module, shape: tuple[int, int, int]) -> int:
+    """How many numbers a trunk makes of an image of this shape, for all members together."""
+    features = trunk.eval()(torch.zeros(1, *shape, dtype=torch.uint8)).numel()
+    trunk.train()
+    return features
 
 
 def mlp(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module:
@@ -91,7 +104,7 @@ def mlp(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module
 
 
 def cnn(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module:
-    """Convolutions on every image, as the paper's on Atari but with the action, and vectors beside them.
+    """Convolutions on every image, with the action and any vectors beside them: the default for games.
 
     Raises:
         ValueError: there is no image to read.
@@ -101,7 +114,20 @@ def cnn(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module
     return RewardNetwork(shapes, hidden, members)
 
 
-NETWORKS: dict[str, MakeNetwork] = {"mlp": mlp, "cnn": cnn}
+def paper_cnn(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module:
+    """The paper's network for Atari, to the letter where `hidden` is (64,).
+
+    Raises:
+        ValueError: the observation is not one stack of 4 frames of 84x84.
+    """
+    if shapes.vectors or list(shapes.images.values()) != [(4, 84, 84)]:
+        raise ValueError(
+            f"network paper_cnn reads 4 frames of 84x84, not {shapes.images | shapes.vectors}; use cnn or mlp"
+        )
+    return PaperCnn((4, 84, 84), hidden, members)
+
+
+NETWORKS: dict[str, MakeNetwork] = {"mlp": mlp, "cnn": cnn, "paper_cnn": paper_cnn}
 
 
 def find_network(name: str, shapes: InputShapes) -> MakeNetwork:

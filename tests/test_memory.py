@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+import torch
+
+from prefrl.rewards.memory import ImagePairs
+from prefrl.testing import image_segments
+
+
+def kept(pairs, device="cpu"):
+    memory = ImagePairs(torch.device(device))
+    for left, right in pairs:
+        memory.append(left, right)
+    return memory
+
+
+@pytest.fixture
+def pairs(rng):
+    clips = [segment.obs for segment in image_segments(8, rng)]
+    return list(zip(clips[::2], clips[1::2], strict=True))
+
+
+def test_stacks_come_back_as_they_were(pairs):
+    taken = kept(pairs).take([2, 0])
+    assert taken.dtype == torch.uint8
+    assert np.array_equal(taken, [pairs[2], pairs[0]])
+
+
+def test_images_that_are_no_stacks_come_back_too(rng):
+    clips = rng.integers(0, 256, (2, 5, 8, 8, 3), np.uint8)
+    assert np.array_equal(kept([clips]).take([0]), [clips])
+
+
+def test_a_stack_beside_what_is_none_comes_back(rng, pairs):
+    """The clip of an environment that started afresh in the middle of it."""
+    started = rng.integers(0, 256, pairs[0][0].shape, np.uint8)
+    assert np.array_equal(kept([(pairs[0][0], started)]).take([0]), [(pairs[0][0], started)])
+
+
+def test_every_frame_is_kept_once_and_compressed(pairs):
+    stacks = sum(clip.nbytes for pair in pairs for clip in pair)
+    assert 0 < kept(pairs).nbytes < stacks / 8
+
+
+def test_only_the_latest_are_kept(pairs):
+    memory = kept(pairs)
+    memory.keep_latest(2)
+    assert len(memory) == 2
+    assert np.array_equal(memory.take([0, 1]), pairs[2:])
