@@ -50,6 +50,7 @@ class Learner:
         reward: None where the agent trains on the true reward.
         rounds: rounds of queries done.
         wall_seconds: spent training, fits included.
+        cpu_seconds: the same, added up over all threads.
         fit_seconds: spent fitting the reward model.
         fit: how the reward model did after its latest fit.
     """
@@ -59,6 +60,7 @@ class Learner:
     reward: RewardLearner | None
     rounds: int = 0
     wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     fit_seconds: float = 0.0
     fit: dict[str, float | None] = field(default_factory=dict)
 
@@ -81,6 +83,7 @@ def save_checkpoint(learner: Learner, folder: Path) -> Path:
         "step": learner.step,
         "rounds": learner.rounds,
         "wall_seconds": learner.wall_seconds,
+        "cpu_seconds": learner.cpu_seconds,
         "fit_seconds": learner.fit_seconds,
         "fit": learner.fit,
         "sha256": {path.name: _sha256(path) for path in sorted(draft.iterdir())},
@@ -117,6 +120,7 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> N
             _unpack(load_arrays(path / POOL), learner.reward.pool)
         learner.rounds, learner.fit = manifest["rounds"], manifest["fit"]
         learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]
+        learner.cpu_seconds = manifest.get("cpu_seconds", 0.0)  # older checkpoints do not say
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise ValueError(
             f"the checkpoint {path} is damaged ({error}); remove that folder to go on from the one before it"

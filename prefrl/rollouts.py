@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +34,7 @@ class Rollout:
         render_states: [T, N, S] what it takes to draw each observation, or None.
         oracle_rewards: [T, N] what an oracle compares by, or None where that is the true reward at every step.
         frame_stack: how many frames an observation stacks; 1 where it stacks none.
+        game_scores: [G] scores of the Atari games that ended in any of the environments.
     """
 
     obs: Observations
@@ -43,6 +44,7 @@ class Rollout:
     render_states: np.ndarray | None
     oracle_rewards: np.ndarray | None = None
     frame_stack: int = 1
+    game_scores: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def flat(self) -> tuple[Observations, np.ndarray]:
         """Observations [T * N, ...] and actions [T * N, ...]: one batch for the reward model.
@@ -88,12 +90,14 @@ class Recorder(VecEnvWrapper):
         self._frame_stack: int = getattr(venv, "frame_stack", 1)
         self._seen: list[Observations] = []  # observations, or frames, up to the current one
         self._steps: list[tuple] = []
+        self._game_scores: list[float] = []
         self._actions = np.empty(0)
 
     def reset(self) -> Observations:
         """Starts every environment anew; steps that were not taken are dropped."""
         obs: Any = self.venv.reset()
         self._steps.clear()
+        self._game_scores.clear()
         self._seen = [obs[:, i].copy() for i in range(self._frame_stack - 1)]
         self._see(obs)
         return obs
@@ -112,6 +116,8 @@ class Recorder(VecEnvWrapper):
             if not math.isfinite(true_reward):
                 raise ValueError(f"environment {env} gave the true reward {true_reward}: mend the environment")
             oracle_rewards[env] = info.get("oracle_reward", true_reward)
+            if "game_score" in info:
+                self._game_scores.append(info["game_score"])
         self._steps.append((self._actions, true_rewards, oracle_rewards, dones, states))
         self._see(obs)
         return obs, np.zeros_like(true_rewards), dones, infos
@@ -126,6 +132,7 @@ class Recorder(VecEnvWrapper):
         actions, true_rewards, oracle_rewards, dones, states = zip(*self._steps, strict=True)
         seen = stack_observations(self._seen[:-1])
         self._steps.clear()
+        game_scores, self._game_scores = np.array(self._game_scores), []
         self._seen = self._seen[-self._frame_stack :]
         paid, compared_by = (np.stack(each).astype(np.float32) for each in (true_rewards, oracle_rewards))
         return Rollout(
@@ -136,6 +143,7 @@ class Recorder(VecEnvWrapper):
             render_states=_stacked_states(states),
             oracle_rewards=None if np.array_equal(paid, compared_by) else compared_by,
             frame_stack=self._frame_stack,
+            game_scores=game_scores,
         )
 
     def _see(self, obs: Any) -> None:

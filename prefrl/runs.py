@@ -16,10 +16,11 @@ from prefrl.config import RlhfConfig, from_json, to_json
 
 COLUMNS = (
     "step", "true_return", "learned_return", "labels", "train_loss", "heldout_loss", "train_accuracy",
-    "heldout_accuracy", "l2", "seconds",
+    "heldout_accuracy", "l2", "games", "score", "seconds", "cpu_seconds",
 )  # fmt: skip
-"""Of progress.csv: environment steps, mean return of the episodes that ended, true and learned, labels so
-far, the reward model's losses in nats and accuracies as shares, mean L2 coefficient, seconds of training."""
+"""Of progress.csv: environment steps, mean return of the episodes that ended, true and learned, labels so far, the
+reward model's losses in nats and accuracies as shares, mean L2 coefficient, Atari games that ended and their mean
+score, seconds of training by the clock and of all threads."""
 
 Row = dict[str, float | int | None]
 
@@ -134,12 +135,13 @@ class RunFolder:
 
     def append(self, row: Row) -> None:
         """One more row of progress.csv."""
-        new = not self.progress.exists()
-        with self.progress.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            if new:
+        with self.progress.open("a+", newline="", encoding="utf-8") as file:
+            file.seek(0)
+            columns = next(csv.reader(file), None)  # an older version's run may have fewer
+            writer = csv.DictWriter(file, columns or COLUMNS)
+            if not columns:
                 writer.writeheader()
-            writer.writerow({name: _short(row.get(name)) for name in COLUMNS})
+            writer.writerow({name: _short(row.get(name)) for name in writer.fieldnames})
 
     def forget_rows_after(self, step: int) -> None:
         """Drops the rows past `step`, which a resumed run writes again."""
@@ -147,7 +149,7 @@ class RunFolder:
         if not lines:
             self.progress.unlink(missing_ok=True)
             return
-        kept = [line for line in lines[1:] if line.count(",") == len(COLUMNS) - 1 and int(line.split(",")[0]) <= step]
+        kept = [line for line in lines[1:] if line.count(",") == lines[0].count(",") and int(line.split(",")[0]) <= step]
         draft = self.progress.with_suffix(".part")
         draft.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
         draft.replace(self.progress)

@@ -74,13 +74,16 @@ class Leg:
     def row(self, labels: int) -> Row:
         """What progress.csv says of the rollout just learned from."""
         true_return, learned_return = self._ended.mean(axis=0) if len(self._ended) else (None, None)
-        learner = self._learner
+        learner, scores = self._learner, self._rollout.game_scores
         row: Row = {
             "step": learner.step,
             "true_return": true_return,
             "learned_return": learned_return if learner.reward else None,
             "labels": labels,
             "seconds": learner.wall_seconds,
+            "cpu_seconds": learner.cpu_seconds,
+            "games": len(scores),
+            "score": float(scores.mean()) if len(scores) else None,
         }
         return row | learner.fit
 

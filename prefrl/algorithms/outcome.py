@@ -57,6 +57,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         **score(config, policy),
         **measure(config, evaluation),
         "wall_seconds": round(learner.wall_seconds, 1),
+        "cpu_seconds": round(learner.cpu_seconds, 1),
         "fit_seconds": round(learner.fit_seconds, 1),
         "steps_per_second": round(learner.step / learner.wall_seconds, 1),
         "threads": config.threads,

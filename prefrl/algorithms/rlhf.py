@@ -101,7 +101,7 @@ def learn(
         leg = Leg(config, learner, recorder)
         leg_end = min(config.steps, (learner.step // config.checkpoint_steps + 1) * config.checkpoint_steps)
         while learner.step < leg_end and not stopped():
-            began = time.perf_counter()
+            began, cpu_began = time.perf_counter(), time.process_time()
             if feedback is not None:
                 if learner.step == 0:
                     leg.explore(config.initial_steps)
@@ -111,6 +111,7 @@ def learn(
                 break  # told to stop before there was anything to learn from
             leg.learn_one_rollout()
             learner.wall_seconds += time.perf_counter() - began
+            learner.cpu_seconds += time.process_time() - cpu_began
             row = leg.row(feedback.num_labels if feedback else 0)
             log(learner, row)
             run.append(row)
