@@ -149,7 +149,8 @@ class RunFolder:
         if not lines:
             self.progress.unlink(missing_ok=True)
             return
-        kept = [line for line in lines[1:] if line.count(",") == lines[0].count(",") and int(line.split(",")[0]) <= step]
+        full = lines[0].count(",")
+        kept = [line for line in lines[1:] if line.count(",") == full and int(line.split(",")[0]) <= step]
         draft = self.progress.with_suffix(".part")
         draft.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
         draft.replace(self.progress)

@@ -124,3 +124,25 @@ def test_atari_is_compared_with_the_faster_of_the_two(benchmark):
     rates = {"stock-dummy": 10, "stock-subproc": 20, "prefrl-score": 50, "prefrl-labels": 30}
     compared = benchmark("atari_throughput").ratios({name: {"steps_per_second": r} for name, r in rates.items()})
     assert compared == {"prefrl-score over stock": 2.5, "prefrl-labels over stock": 1.5}
+
+
+def game_rows(*played):
+    """A row of progress.csv for each (games, score), a thousand steps apart."""
+    return {
+        1000 * i: {"step": 1000 * i, "games": games, "score": score, "seconds": 60.0 * i, "cpu_seconds": 90.0 * i}
+        for i, (games, score) in enumerate(played, 1)
+    }
+
+
+def test_the_recent_score_weighs_games_not_rollouts(benchmark):
+    recent_score = benchmark("atari").recent_score
+    assert recent_score(game_rows((30, -20.0), (10, 0.0), (40, 10.0)), games=50) == 400 / 50
+    assert recent_score(game_rows((30, -20.0), (0, None), (15, 10.0), (5, 2.0)), games=20) == 8.0
+    assert recent_score(game_rows((30, 5.0), (19, 5.0))) is None
+
+
+def test_the_first_time_at_a_score_counts_even_if_it_falls_again(benchmark):
+    first_reached = benchmark("atari").first_reached
+    reached = first_reached(game_rows((50, 0.0), (50, 18.5), (50, 2.0), (50, 20.0)), 18)
+    assert reached == {"steps": 2000, "seconds": 120, "core_minutes": 3.0}
+    assert first_reached(game_rows((50, 0.0), (50, 17.9)), 18) is None

@@ -100,7 +100,7 @@ def test_the_same_seed_gives_the_same_policy(finished, tmp_path):
     assert same_policy(finished, again)
     assert not same_policy(finished, other)
     rows, more = (
-        [line.rsplit(",", 1)[0] for line in folder.progress.read_text().splitlines()] for folder in (finished, again)
+        [line.rsplit(",", 2)[0] for line in folder.progress.read_text().splitlines()] for folder in (finished, again)
     )
     assert rows == more  # but for the seconds
 

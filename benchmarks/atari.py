@@ -1,0 +1,144 @@
+"""Trains agents on Atari games, and keeps of each run what a figure needs and how long it took to a score.
+
+    python benchmarks/atari.py --labels 5500 1400 0 --seeds 0 1 2 --until 19          # Pong
+    python benchmarks/atari.py --games all --steps 10000000 --device cuda --resume
+
+What is kept is results/atari/<game>/<preset>-<labels>/seed-<n>/summary.json and curve.csv. A run that is there is
+passed over; with --resume one that was interrupted goes on. With --until a run ends once the last 50 games that it
+played while training have reached that mean score; score_mean is then measured afresh, as ever. The summary's
+`to_score` says when they had reached --score: steps, seconds by the clock, core-minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from study import keep
+
+from prefrl.agents.ppo import choose_device
+from prefrl.algorithms.rlhf import train
+from prefrl.cli.training import StopOnSignal
+from prefrl.config import RlhfConfig
+from prefrl.labelers.oracle import Oracle
+from prefrl.presets import preset_config
+from prefrl.runs import Row, RunFolder
+
+PAPER = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
+GAMES = 50  # that a score is the mean of
+
+Rows = dict[int, Row]
+"""Step -> row of progress.csv."""
+
+
+def main() -> None:
+    args = parse()
+    games = PAPER if args.games == ["all"] else args.games
+    with StopOnSignal() as stop:
+        for seed in args.seeds:
+            for game in games:
+                for labels in args.labels:
+                    config = configuration(game, labels, seed, args)
+                    place = Path("atari", game, config.variant or "", f"seed-{seed}")
+                    if (args.results / place / "summary.json").exists() or stop.asked():
+                        continue
+                    run = RunFolder(args.runs / place)
+                    if finish(config, run, args.until, stop, resume=args.resume):
+                        keep_with_time(run, args.results / place, args.score)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--games", nargs="+", default=["Pong"], help="names, or all for the paper's seven")
+    parser.add_argument("--labels", nargs="+", type=int, default=[5500])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--steps", type=int, help="of the agent; the suite's where not given")
+    parser.add_argument("--all-at-start", action="store_true", help="all labels before training, the paper's failure")
+    parser.add_argument("--until", type=float, help="mean score of the last 50 games at which a run may end")
+    parser.add_argument("--score", type=float, default=18.0, help="mean score whose time is taken")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--resume", action="store_true", help="go on with what was interrupted")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the whole runs lie")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    return parser.parse_args()
+
+
+def configuration(game: str, labels: int, seed: int, args: argparse.Namespace) -> RlhfConfig:
+    config = preset_config(args.preset, f"prefrl/{game}-v0", labels=labels, steps=args.steps, seed=seed)
+    variant = f"{args.preset}-{labels}"
+    if args.all_at_start:
+        config, variant = replace(config, query=replace(config.query, schedule="all_at_start")), f"{variant}-at-start"
+    return replace(config, study="atari", variant=variant, threads=args.threads, device=args.device)
+
+
+def finish(config: RlhfConfig, run: RunFolder, until: float | None, stop: StopOnSignal, *, resume: bool) -> bool:
+    """Trains a run to its end, or to the score that is enough; False where a signal stopped it first."""
+    if not run.config_file.exists():
+        run.create(config)
+    elif resume:
+        config = run.config()
+    else:
+        raise SystemExit(f"{run.path} was interrupted; --resume goes on with it, or remove it")
+    rows = rows_of(run)
+
+    def enough() -> bool:
+        return until is not None and (recent_score(rows) or -1e9) >= until
+
+    def on_row(row: Row) -> None:
+        rows[int(row["step"] or 0)] = row
+
+    oracle = Oracle(config.oracle, config.seed)
+    device = choose_device(config.device)
+    if train(config, run, oracle, device=device, on_row=on_row, stopped=lambda: stop.asked() or enough()):
+        return True
+    if not enough():
+        return False
+    # It ends here: the labels not asked for by now are none that it learned from.
+    last = rows[max(rows)]
+    shorter = replace(config, steps=int(last["step"] or 0), labels=int(last["labels"] or 0))
+    return train(shorter, run, oracle, device=device)
+
+
+def rows_of(run: RunFolder) -> Rows:
+    if not run.progress.exists():
+        return {}
+    with run.progress.open(encoding="utf-8") as file:
+        numbers = ({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
+        return {int(row["step"]): dict(row) for row in numbers}
+
+
+def recent_score(rows: Rows, until_step: float = float("inf"), games: int = GAMES) -> float | None:
+    """Mean score of about the last `games` games up to a step, rollout by rollout; None where there were fewer."""
+    number, total = 0.0, 0.0
+    for step in sorted((step for step in rows if step <= until_step), reverse=True):
+        played = rows[step].get("games") or 0
+        number += played
+        total += played * (rows[step].get("score") or 0.0)
+        if number >= games:
+            return total / number
+    return None
+
+
+def first_reached(rows: Rows, score: float) -> dict[str, float] | None:
+    """When the last games first had this mean score: steps, seconds, core-minutes; None where they never had."""
+    for step in sorted(rows):
+        recent = recent_score(rows, step) if rows[step].get("games") else None
+        if recent is not None and recent >= score:
+            seconds, cpu_seconds = (float(rows[step].get(name) or 0) for name in ("seconds", "cpu_seconds"))
+            return {"steps": step, "seconds": round(seconds), "core_minutes": round(cpu_seconds / 60, 1)}
+    return None
+
+
+def keep_with_time(run: RunFolder, place: Path, score: float) -> None:
+    keep(run, place)
+    summary = run.summary() | {"to_score": {"score": score, **(first_reached(rows_of(run), score) or {"steps": None})}}
+    (place / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
