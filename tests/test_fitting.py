@@ -165,9 +165,9 @@ def test_a_fit_leaves_the_arithmetic_of_the_process_as_it_was(comparisons):
 
 
 def test_learns_from_images(rng, oracle):
-    made = Ensemble(*DOT, RewardConfig(reward_lr=1e-2, l2=1e-4), seed=0)
-    fitted(made, image_comparisons(oracle, 100, rng), 10)
-    segments = image_segments(100, rng)
+    made = Ensemble(*DOT, RewardConfig(reward_lr=1e-2, l2=1e-4, fit_batch=16), seed=0)
+    fitted(made, image_comparisons(oracle, 80, rng, length=5), 8)
+    segments = image_segments(100, rng, length=5)
     correlation = pearson(made.returns(segments), [segment.true_return for segment in segments])
     assert correlation is not None
     assert correlation > 0.9
