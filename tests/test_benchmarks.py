@@ -146,3 +146,10 @@ def test_the_first_time_at_a_score_counts_even_if_it_falls_again(benchmark):
     reached = first_reached(game_rows((50, 0.0), (50, 18.5), (50, 2.0), (50, 20.0)), 18)
     assert reached == {"steps": 2000, "seconds": 120, "core_minutes": 3.0}
     assert first_reached(game_rows((50, 0.0), (50, 17.9)), 18) is None
+
+
+@pytest.mark.parametrize("game", ["BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders"])
+def test_other_scores_and_lives_in_the_console_change_nothing_that_is_seen(benchmark, game):
+    differing = benchmark("atari_masks").steps_that_differ(game, "default", 150)
+    assert differing["agent"] == differing["person"] == 0
+    assert differing["console"] > 75
