@@ -98,7 +98,9 @@ _GAME_AGENT = PpoConfig(
 )  # fmt: skip
 # A comparison is 50 images to learn from for each member, as many as PPO learns from in 12 steps: so few passes, over
 # a sample of the comparisons.
-_GAME_REWARD = RewardConfig(hidden=(64,), initial_epochs=8, epochs=1, fit_sample=768, label_window=3000)
+_GAME_REWARD = RewardConfig(
+    hidden=(64,), reward_lr=1e-3, fit_batch=16, l2=1e-3, initial_epochs=6, epochs=1, fit_sample=768, label_window=3000
+)
 # The paper's rate, which halves after 5e6 frames: of 2e6 steps the first 5e5 have 40 % of the labels. A reward model
 # that gets none while the agent still changes is soon wrong about it. The pool is the latest round.
 _GAME_QUERY = QueryConfig(initial_fraction=0.1, schedule_constant=1.25e6, round_steps=16_384, pool_steps=16_384)
