@@ -203,10 +203,6 @@ class SegmentPool:
         for begin in range(start, last - self.clip_steps + 1, self.clip_steps):
             self.segments.append(rollout.segment(self.env_id, env, begin, begin + self.clip_steps))
 
-    def steps(self) -> tuple[Observations, np.ndarray]:
-        """Observations and actions [B, ...] of all steps in the pool."""
-        return steps_of(list(self.segments))
-
 
 class EpisodeReturns:
     """Adds up the true and the learned rewards of the episodes that run across rollouts."""
