@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.client import HTTPException
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -74,9 +74,10 @@ def measure(run: RunFolder, rounds: int, rng: np.random.Generator) -> dict[str, 
             lost |= company.lost()
         company.start()
         company.wait_until(lambda: company.step() > furthest, "the run did not resume")
-        answers = company.answers()
     finally:
         company.kill(company.parts)
+    lost |= company.lost()
+    answers = company.answers()
     return {
         "rounds": rounds,
         "kills": dict(kills),
@@ -115,11 +116,11 @@ class Company:
         if "server" not in self.parts:
             self._start_server()
 
-    def kill(self, victims: Any) -> None:
+    def kill(self, victims: Iterable[str]) -> None:
         for name in list(victims):
             self.parts.pop(name)()
             self._at_work.discard(name)
-        if "server" in victims:
+        if "server" not in self.parts and self._run.store.exists():
             with PreferenceStore.existing(self._run.store) as store:
                 store.release(CLIENT)
 
