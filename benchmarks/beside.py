@@ -24,7 +24,6 @@ from prefrl.labelers.oracle import Oracle
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
-ENV = "Hopper"
 LABELER = "benchmark"
 PATIENCE_S = 180
 WARM_UP = 12  # pairs that the agent wants before it starts, and the first fit
@@ -56,9 +55,9 @@ Label = Callable[[int, float], Sitting]  # (pairs, seconds from a pair's appeara
 class Trainer:
     """`prefrl train` in a process of its own, on one thread; a context manager."""
 
-    def __init__(self, run: Path, settings: Sequence[str] = SETTINGS) -> None:
+    def __init__(self, run: Path, env: str) -> None:
         self.run, self.began = RunFolder(run), time.monotonic()
-        command = [sys.executable, "-m", "prefrl.cli", "train", ENV, *settings, "--out", str(run)]
+        command = [sys.executable, "-m", "prefrl.cli", "train", env, *SETTINGS, "--out", str(run)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self._steps: list[tuple[float, int]] = []  # when status.json said something new, and which step
         self._left = threading.Event()
@@ -109,6 +108,7 @@ class Trainer:
 
 def parse(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str, Any]]:
     """All that was said, and what of it is `measure`'s."""
+    parser.add_argument("--env", default="Hopper", help="what the trainer learns, and what clips are of")
     parser.add_argument("--pairs", type=int, default=200, help="at a person's pace, and again flat out")
     parser.add_argument("--pace-s", type=float, default=3.0, help="from a pair's appearance to its key")
     parser.add_argument("--blocks", type=int, default=4, help="that they come in, the trainer alone between them")

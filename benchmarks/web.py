@@ -28,7 +28,11 @@ from prefrl.store import PreferenceStore
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args, plan = parse(parser)
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser, Trainer(Path(folder) / "run") as trainer:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        chromium() as browser,
+        Trainer(Path(folder) / "run", args.env) as trainer,
+    ):
         trainer.wait_for_a_pair()
         with (
             PreferenceStore.existing(trainer.run.store) as store,
@@ -41,7 +45,7 @@ def main() -> None:
                     return page.label(pairs, pace_s)
 
             figures = measure(trainer, label, **plan)
-    write({"tool": "page", "browser": f"chromium {browser.version}"} | figures, args.out)
+    write({"tool": "page", "env": args.env, "browser": f"chromium {browser.version}"} | figures, args.out)
 
 
 if __name__ == "__main__":

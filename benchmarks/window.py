@@ -38,9 +38,9 @@ def main() -> None:
     args, plan = parse(parser)
     with tempfile.TemporaryDirectory() as folder, x_server(args.screen) as display:
         os.environ["DISPLAY"] = display
-        with Trainer(Path(folder) / "run") as trainer:
+        with Trainer(Path(folder) / "run", args.env) as trainer:
             figures = measure(trainer, lambda pairs, pace_s: label(trainer.run, pairs, pace_s), **plan)
-    write({"tool": "window", "screen": args.screen} | figures, args.out)
+    write({"tool": "window", "env": args.env, "screen": args.screen} | figures, args.out)
 
 
 def label(run: RunFolder, pairs: int, pace_s: float) -> Sitting:

@@ -55,7 +55,7 @@ def test_malformed_requests_find_and_make_no_file(figures):
 @pytest.mark.parametrize("tool", ["window", "web"])
 def test_labels_come_in_beside_a_trainer_that_goes_on(tool, request, figures):
     request.getfixturevalue("x_display" if tool == "window" else "chromium")
-    found = figures(tool, "--pairs", "4", "--pace-s", "0.2", "--blocks", "1", "--alone-s", "1")
+    found = figures(tool, "--env", "PointGoal", "--pairs", "4", "--pace-s", "0.2", "--blocks", "1", "--alone-s", "1")
     assert found["wrong_lost_or_double"] == 0
     assert found["key_to_next_pair_ms"]["keys"] == 4
     assert found["flat_out"]["labels_per_minute"] > 0
