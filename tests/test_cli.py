@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from prefrl.cli import main
-from prefrl.cli.training import unknown_boxes
+from prefrl.cli.training import settings, unknown_boxes
 from prefrl.config import AtariConfig
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import DESCRIPTION
@@ -48,6 +48,19 @@ def test_the_environment_may_stand_anywhere_and_decides_the_defaults(tmp_path):
     config = json.loads((out / "config.json").read_text())
     assert (config["env_id"], config["seed"], config["query"]["clip_steps"]) == ("prefrl/ChainWalk-v0", 5, 10)
     assert json.loads((out / "summary.json").read_text())["reward_model"] is None
+
+
+@pytest.mark.parametrize(
+    "options, steps",
+    [
+        ([], 65_536),
+        (["--labeler", "human"], 16_384),  # somebody waits for the first pair
+        (["--labeler", "human", "--steps", "100000"], 3_125),
+        (["--labeler", "human", "--initial-steps", "50000"], 50_000),
+    ],
+)
+def test_steps_before_learning(options, steps):
+    assert settings(["Hopper", "--steps", "10000000", *options]).query.initial_steps == steps
 
 
 def test_evaluate_prints_the_summary_as_json(run, capsys):
@@ -92,6 +105,11 @@ def test_label_without_a_display_names_the_page(run, capsys, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     said = refused(capsys, "label", str(run))
     assert f"there is no display to open a window on; `prefrl serve {run}`" in said
+
+
+def test_label_refuses_the_oracles_name_before_a_window_opens(run, capsys):
+    said = refused(capsys, "label", str(run), "--name", "Oracle")
+    assert said.endswith("'Oracle' is the name of the labeler that is no person; choose another name")
 
 
 def test_label_needs_a_store_and_a_share_of_repeats(run, tmp_path, capsys):

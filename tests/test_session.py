@@ -295,6 +295,23 @@ class TestLeases:
         assert [sit("bob").current.query.id, there.current.query.id] == [queries[0].id, queries[3].id]
 
 
+class TestNames:
+    @pytest.mark.parametrize("name", ["oracle", " Oracle ", "ORACLE"])
+    def test_the_oracles_is_no_persons(self, queries, sit, store, name):
+        with pytest.raises(ValueError, match=f"'{name.strip()}' is the name of the labeler that is no person; choose"):
+            sit(name)
+        assert store.counts().held == 0
+
+    @pytest.mark.parametrize("name", ["", "  ", "a" * 41, "a\0b"])
+    def test_have_some_letters(self, queries, sit, name):
+        with pytest.raises(ValueError, match="a name has 1 to 40 letters"):
+            sit(name)
+
+    def test_are_without_what_surrounds_them(self, store, queries, sit):
+        sit(" ann ").answer("left")
+        assert [record.labeler for record in store.records()] == ["ann"]
+
+
 class TestSeveralSessions:
     def test_never_show_the_same_pair(self, store, queries, sit):
         ann, bob = sit("ann", seed=1), sit("bob", seed=2)

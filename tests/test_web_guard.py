@@ -118,6 +118,7 @@ class TestMessages:
             (b'{"name": ""}', "application/json", 400),
             (b'{"name": "a\\u0000b"}', "application/json", 400),
             (b'{"name": "\\ud800"}', "application/json", 400),
+            (b'{"name": "Oracle"}', "application/json", 400),
             (b'{"name": "%s"}' % (b"a" * 41), "application/json", 400),
             (b'{"name": "ann", "more": 1}', "application/json", 400),
             (b" " * (MOST_BYTES + 1), "application/json", 413),

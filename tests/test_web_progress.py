@@ -8,8 +8,9 @@ pytest.importorskip("starlette")
 
 from pages import say, sit
 
-from prefrl.labelers.web.progress import POINTS, curve, progress, rate
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Record
+from prefrl.labelers.web.progress import POINTS, curve, curves, progress, rate
+from prefrl.quality import by_labeler
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Record
 from prefrl.testing import random_queries
 
 
@@ -31,6 +32,21 @@ class TestProgress:
         assert (points[0], points[-1]) == ((0.0, 1), (float(number - 1), number))
         assert len(points) <= POINTS + 2
         assert points == sorted(set(points))
+
+    def test_a_curve_of_each_labeler_and_at_most_seven(self):
+        shared = [
+            self.record(0, 10.0, "bob"),
+            self.record(0, 12.0),
+            self.record(1, 14.0),
+            self.record(2, 16.0, "cid", TIE),
+        ]
+        skips = [self.record(3, 18.0, "dan", INCOMPARABLE)]
+        assert curves(by_labeler([*shared, *skips])) == [
+            ("bob", [(10.0, 1)]), ("ann", [(12.0, 1), (14.0, 2)]), ("cid", [(16.0, 1)]),
+        ]  # fmt: skip
+        assert curve(shared)[-1] == (16.0, 3)
+        many = [self.record(i, float(i), f"labeler {i}") for i in range(9)]
+        assert [name for name, _ in curves(by_labeler(many))] == [f"labeler {i}" for i in range(7)]
 
     @pytest.mark.parametrize("now, expected", [(10.0, 3.0), (120.0, 1.5), (605.0, 0.1), (2000.0, 0.0)])
     def test_the_rate_is_of_the_last_ten_minutes(self, now, expected):

@@ -96,15 +96,3 @@ class TestServing:
         monkeypatch.delitem(sys.modules, "prefrl.labelers.web.serving")
         monkeypatch.delattr("prefrl.labelers.web.serving")
         assert "pip install 'prefrl[web]'" in self.refused(capsys, run.path)
-
-
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_the_benchmark_in_small_finds_nothing_lost_or_double(engine, request, tmp_path):
-    store = ["--store", request.getfixturevalue("postgresql_database")] if engine == "postgresql" else []
-    command = [sys.executable, "benchmarks/web.py", "--answers", "60", "--requests", "200", *store]
-    said = subprocess.run([*command, "--out", str(tmp_path / "out.json")], cwd=ROOT, capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
-    figures = json.loads((tmp_path / "out.json").read_text())
-    assert (figures["labelers"]["lost"], figures["labelers"]["double"], figures["held_after_the_end"]) == (0, 0, 0)
-    assert figures["malformed"]["new_files"] == []
-    assert sum(figures["malformed"]["statuses"].values()) == 200

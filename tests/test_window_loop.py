@@ -36,6 +36,8 @@ class FlatDrawer:
         self.wanted = [segment.id for segment in segments]
 
     def clip(self, segment):
+        if segment.id not in self.wanted:  # the session's thread has put it forward only now
+            return None
         colour = COLOURS[self.wanted.index(segment.id) % 2]
         return Clip([bytes(colour) * 20] * len(segment), (5, 4))
 

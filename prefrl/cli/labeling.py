@@ -29,7 +29,7 @@ def label(
 
     Args:
         run: the run's folder; it may be training meanwhile.
-        name: of who answers; the login name where not given.
+        name: of who answers, not "oracle"; the login name where not given.
         question: what to ask in this window, instead of the run's own question.
         repeat: share of the pairs that come a second time, sides swapped: how sure are you?
         store: a database's URL, where the run does not keep its preferences in its folder.

@@ -16,7 +16,7 @@ from prefrl_envs.suite import canonical_id, find, game_id
 
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, parse
-from prefrl.config import RlhfConfig
+from prefrl.config import QueryConfig, RlhfConfig
 from prefrl.presets import preset_config
 from prefrl.runs import RunFolder
 
@@ -57,16 +57,29 @@ def train(args: Sequence[str]) -> int:
     from prefrl.agents.ppo import choose_device
     from prefrl.algorithms.rlhf import check
 
-    # Twice: only once the environment and the preset are known is it known what the other options default to.
-    first = _parse_train(args, TrainCommand(env_id="", labels=700, steps=0, seed=0))
-    env_id, steps = first.environment(), first.steps or None
-    config = preset_config(first.preset, env_id, labels=first.labels, steps=steps, seed=first.seed)
-    defaults = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    command = dataclasses.replace(_parse_train(args, TrainCommand(**defaults)), env_id=env_id)
+    command = settings(args)
     config, run = command.config(), RunFolder(command.folder())
     check(config, choose_device(config.device))
     run.create(config)
     return _run(config, run)
+
+
+def settings(args: Sequence[str]) -> TrainCommand:
+    """What is asked for, and for the rest what the environment, the preset and the labeler make of it."""
+    # Twice: only once these are known is it known what the other options default to.
+    first = _parse_train(args, TrainCommand(env_id="", labels=700, steps=0, seed=0))
+    env_id, steps = first.environment(), first.steps or None
+    config = preset_config(first.preset, env_id, labels=first.labels, steps=steps, seed=first.seed)
+    if first.labeler == "human":
+        config = sooner(config)
+    defaults = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return dataclasses.replace(_parse_train(args, TrainCommand(**defaults)), env_id=env_id)
+
+
+def sooner(config: RlhfConfig) -> RlhfConfig:
+    """The same with few steps before learning: until they are done, a person has nothing to compare."""
+    few = min(config.query.initial_steps, QueryConfig.initial_steps)
+    return dataclasses.replace(config, query=dataclasses.replace(config.query, initial_steps=few))
 
 
 def _parse_train(args: Sequence[str], default: TrainCommand) -> TrainCommand:

@@ -7,6 +7,23 @@ from typing import Protocol
 from prefrl.queries import Answer, Query
 from prefrl.store import PreferenceStore
 
+ORACLE = "oracle"  # who answers by the true reward; a person of this name would pass for it in every count
+MOST_LETTERS = 40  # of a name
+
+
+def person_name(name: str) -> str:
+    """A person's name without what surrounds it.
+
+    Raises:
+        ValueError: it is no name, or one that is taken.
+    """
+    stripped = name.strip()
+    if not 0 < len(stripped) <= MOST_LETTERS or not stripped.isprintable():
+        raise ValueError(f"a name has 1 to {MOST_LETTERS} letters, got {name[: MOST_LETTERS + 1]!r}")
+    if stripped.casefold() == ORACLE:
+        raise ValueError(f"{stripped!r} is the name of the labeler that is no person; choose another name")
+    return stripped
+
 
 class Labeler(Protocol):
     """Answers queries: an oracle, a person at a screen, another model."""

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from prefrl.config import OracleConfig
+from prefrl.labelers.base import ORACLE
 from prefrl.queries import INCOMPARABLE, Answer, Query
 from prefrl.segments import Segment
 
@@ -32,7 +33,7 @@ class Oracle:
     which process: a resumed run gets the answers of one that was never interrupted.
     """
 
-    def __init__(self, config: OracleConfig, seed: int, name: str = "oracle") -> None:
+    def __init__(self, config: OracleConfig, seed: int, name: str = ORACLE) -> None:
         self.name = name
         self._config, self._seed = config, seed
 

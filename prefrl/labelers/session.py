@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from prefrl.labelers.base import person_name
 from prefrl.names import look_up
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Query
 from prefrl.segments import Segment
@@ -72,8 +73,11 @@ class LabelingSession:
             ahead: pairs to hold beside the one on the screen, so that their clips can be drawn before it is their turn.
             lease_s: seconds after which the store gives the pairs to others, unless `refill` is called meanwhile.
             clock: seconds since any moment.
+
+        Raises:
+            ValueError: that is no person's name.
         """
-        self._store, self._labeler, self._rng = store, labeler, rng
+        self._store, self._labeler, self._rng = store, person_name(labeler), rng
         self._repeat, self._num_ahead, self._lease_s, self._clock = repeat, ahead, lease_s, clock
         self._queue: deque[Showing] = deque()  # the first one is on the screen
         self._given: list[Showing] = []  # what undo goes back through

@@ -18,13 +18,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from prefrl.labelers.base import person_name
 from prefrl.labelers.session import ON_SCREEN
 from prefrl.labelers.subject import Subject
 from prefrl.labelers.web.clips import Clips
 from prefrl.labelers.web.guard import Guard
 from prefrl.labelers.web.messages import read_message
 from prefrl.labelers.web.progress import progress
-from prefrl.labelers.web.tabs import Tab, Tabs, checked_name
+from prefrl.labelers.web.tabs import Tab, Tabs
 from prefrl.names import look_up
 from prefrl.store import PreferenceStore
 
@@ -107,7 +108,7 @@ class Desk:
     async def open(self, request: Request) -> Response:
         given = await read_message(request, name=str)
         try:
-            name = checked_name(given["name"])
+            name = person_name(given["name"])
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ from prefrl.queries import Record
 from prefrl.store import Counts
 
 POINTS = 200  # of a curve, at most
+MOST_CURVES = 7  # that a person can tell apart in one picture
 RATE_OVER = 600.0  # seconds that "now" is
 
 
@@ -20,13 +21,14 @@ def progress(records: Sequence[Record], counts: Counts, now: float) -> dict[str,
     Args:
         now: seconds since 1970.
     """
-    found = agreement(records)
+    found, theirs = agreement(records), by_labeler(records)
     return {
         "now": now,
         "counts": asdict(counts),
         "curve": curve(records),
+        "curves": curves(theirs),
         "per_minute": rate(records, now),
-        "labelers": [_labeler(name, theirs, now) for name, theirs in by_labeler(records).items()],
+        "labelers": [_labeler(name, each, now) for name, each in theirs.items()],
         "agreement": {"labelers": found.labelers, "queries": found.queries, "kappa": found.kappa, "alpha": found.alpha},
     }
 
@@ -42,6 +44,16 @@ def curve(records: Sequence[Record]) -> list[tuple[float, int]]:
     points = [(at, number) for number, at in enumerate(times, 1)]
     kept = points[:1] + points[step - 1 :: step] if step > 1 else points
     return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+def curves(records: Mapping[str, Sequence[Record]]) -> list[tuple[str, list[tuple[float, int]]]]:
+    """(name, curve) of the first seven in `records` who labelled, in the order in which they began.
+
+    So a line keeps its colour while others overtake it. A pair that two have labelled counts in both of their
+    curves, and once in that of all.
+    """
+    found = [(name, curve(theirs)) for name, theirs in records.items()]
+    return sorted([each for each in found if each[1]][:MOST_CURVES], key=lambda each: each[1][0])
 
 
 def rate(records: Sequence[Record], now: float) -> float:

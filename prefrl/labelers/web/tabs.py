@@ -16,19 +16,6 @@ from prefrl.store import PreferenceStore
 
 FORGOTTEN_AFTER = 3600.0  # seconds; its pairs go back much sooner, with their leases
 MOST_TABS = 200
-MOST_LETTERS = 40  # of a name
-
-
-def checked_name(name: object) -> str:
-    """A labeler's name without what surrounds it.
-
-    Raises:
-        ValueError: it is no name.
-    """
-    stripped = name.strip() if isinstance(name, str) else ""
-    if not 0 < len(stripped) <= MOST_LETTERS or not stripped.isprintable():
-        raise ValueError(f"a name has 1 to {MOST_LETTERS} letters")
-    return stripped
 
 
 class Tab:

@@ -6,6 +6,7 @@ import numpy as np
 import pygame
 
 from prefrl.clips import shown_fps
+from prefrl.labelers.base import person_name
 from prefrl.labelers.session import LabelingSession
 from prefrl.labelers.subject import Subject
 from prefrl.labelers.window.desk import DeskThread
@@ -33,8 +34,9 @@ def label_in_window(
         on_show: see `Window`.
 
     Raises:
-        ValueError: there is no display, or nothing draws this environment.
+        ValueError: that is no person's name, there is no display, or nothing draws this environment.
     """
+    labeler = person_name(labeler)  # before a window opens
     changed = pygame.event.custom_type()
 
     def wake() -> None:

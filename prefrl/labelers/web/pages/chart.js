@@ -23,16 +23,20 @@ export function staircase(curve, x, y, from, to) {
   return `${path}L${x(to)},${y(before)}`;
 }
 
-/** Draws [[seconds since 1970, labels]] up to `now`, with the number wanted as a dashed line once it is near. */
-export function draw(into, curve, now, wanted, width, height) {
-  const from = curve[0][0];
+/**
+ * Draws the curve of all up to `now`, one of each labeler where they are several, and the number wanted as a dashed
+ * line once it is near. A curve is [[seconds since 1970, labels]], a labeler's [name, curve].
+ */
+export function draw(into, all, labelers, now, wanted, width, height) {
+  const from = all[0][0];
   const to = Math.max(now, from + 60);
-  const count = curve.at(-1)[1];
+  const count = all.at(-1)[1];
   const showWanted = wanted && wanted < 3 * count;
   const marks = ticks(showWanted ? Math.max(wanted, count) : count);
   const x = (at) => rounded(EDGE.left + ((at - from) / (to - from)) * (width - EDGE.left - EDGE.right));
   const y = (number) => rounded(height - EDGE.bottom - (number / marks.at(-1)) * (height - EDGE.top - EDGE.bottom));
-  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${count} labels, the first at ${time(from)}, now ${time(now)}` });
+  const each = labelers.map(([name, curve]) => `${name} ${curve.at(-1)[1]}`).join(", ");
+  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${count} labels, the first at ${time(from)}, now ${time(now)}: ${each}` });
   for (const mark of marks) {
     svg.append(element("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(mark), y2: y(mark) }));
     svg.append(text(mark.toLocaleString("en"), { x: EDGE.left - 10, y: y(mark) + 4, "text-anchor": "end" }));
@@ -43,14 +47,27 @@ export function draw(into, curve, now, wanted, width, height) {
     const anchor = mark === 0 ? "start" : mark === number - 1 ? "end" : "middle";
     svg.append(text(time(at, to - from), { x: x(at), y: height - 6, "text-anchor": anchor }));
   }
-  const path = staircase(curve, x, y, from, to);
+  const path = staircase(all, x, y, from, to);
   svg.append(element("path", { class: "under", d: `${path}V${y(0)}Z` }));
   if (showWanted) {
     svg.append(element("line", { class: "wanted", x1: EDGE.left, x2: width - EDGE.right, y1: y(wanted), y2: y(wanted) }));
   }
   svg.append(element("path", { class: "line", d: path }));
+  if (labelers.length > 1) {
+    labelers.forEach(([, curve], who) => svg.append(element("path", { class: `line who-${who}`, d: staircase(curve, x, y, from, to) })));
+  }
   svg.append(element("circle", { class: "last", cx: x(to), cy: y(count), r: 4 }));
   into.replaceChildren(svg);
+}
+
+/** Says whose each line is: [name, class of the line, labels]. */
+export function explain(into, lines) {
+  into.replaceChildren(...lines.map(([name, kind, count]) => {
+    const [item, line] = [document.createElement("li"), element("svg", { viewBox: "0 0 28 10", "aria-hidden": "true" })];
+    line.append(element("path", { class: kind, d: "M0,5H28" }));
+    item.append(line, `${name} ${count.toLocaleString("en")}`);
+    return item;
+  }));
 }
 
 function time(at, span = 0) {

@@ -25,7 +25,9 @@ function savedName() {
   return sessionStorage.getItem("name") ?? localStorage.getItem("name") ?? "";
 }
 
-function askName() {
+function askName(wrong = "") {
+  at("naming-wrong").textContent = wrong;
+  at("naming-wrong").hidden = !wrong;
   at("name").value = savedName();
   at("naming-cancel").hidden = !tab;
   if (!at("naming").open) at("naming").showModal();
@@ -236,7 +238,7 @@ for (const button of document.querySelectorAll("[data-action]")) {
 }
 at("help-close").addEventListener("click", () => at("help").close());
 at("help").addEventListener("click", (event) => { if (event.target === at("help")) at("help").close(); });
-at("who").addEventListener("click", askName);
+at("who").addEventListener("click", () => askName());
 at("naming-cancel").addEventListener("click", () => at("naming").close());
 at("naming").addEventListener("cancel", (event) => { if (!tab) event.preventDefault(); });
 at("naming-form").addEventListener("submit", (event) => {
@@ -244,7 +246,7 @@ at("naming-form").addEventListener("submit", (event) => {
   const name = at("name").value.trim();
   if (!name) return;
   at("naming").close();
-  if (!tab || name !== state.labeler) begin(name).catch((error) => { askName(); trouble(error.message); });
+  if (!tab || name !== state.labeler) begin(name).catch((error) => askName(error.message));
 });
 addEventListener("pagehide", goodbye);
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
@@ -253,5 +255,5 @@ for (const side of ["left", "right"]) new ResizeObserver(() => fit(at(side))).ob
 setInterval(poll, POLL_MS);
 setInterval(() => playing.align(), 200);
 
-if (savedName()) begin(savedName()).catch(() => askName());
+if (savedName()) begin(savedName()).catch((error) => askName(error.message));
 else askName();

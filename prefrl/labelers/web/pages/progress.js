@@ -1,5 +1,5 @@
 // How far the run and its labelers are, every few seconds.
-import { draw } from "./chart.js";
+import { draw, explain } from "./chart.js";
 import { counted, short } from "./words.js";
 
 const POLL_MS = 2000;
@@ -74,12 +74,21 @@ function show(said) {
   at("subject").textContent = said.subject;
   document.title = `${said.subject}: ${counted(said.counts.labels, "label")}`;
   at("tiles").replaceChildren(...tiles(said).map(tile));
-  const box = at("chart");
-  if (said.curve.length) draw(box, said.curve, said.now, said.trainer.labels_wanted, box.clientWidth, box.clientWidth < 500 ? 200 : 260);
-  else box.replaceChildren(element("p", "The first label draws the first line here.", "empty"));
+  chart(said);
   at("labelers").replaceChildren(...said.labelers.map(row));
   at("nobody").hidden = said.labelers.length > 0;
   document.querySelector(".scroll").hidden = said.labelers.length === 0;
+}
+
+function chart({ curve, curves, now, trainer, counts }) {
+  const box = at("chart");
+  at("legend").hidden = curves.length < 2;
+  if (!curve.length) {
+    box.replaceChildren(element("p", "The first label draws the first line here.", "empty"));
+    return;
+  }
+  draw(box, curve, curves, now, trainer.labels_wanted, box.clientWidth, box.clientWidth < 500 ? 200 : 260);
+  explain(at("legend"), [["All", "line", counts.labels], ...curves.map(([name, points], who) => [name, `line who-${who}`, points.at(-1)[1]])]);
 }
 
 function live(words) {
