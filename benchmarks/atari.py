@@ -17,8 +17,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from study import keep
-
 from prefrl.agents.ppo import choose_device
 from prefrl.algorithms.rlhf import train
 from prefrl.cli.training import StopOnSignal
@@ -29,6 +27,7 @@ from prefrl.runs import Row, RunFolder
 
 PAPER = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
 GAMES = 50  # that a score is the mean of
+CURVE = ("step", "score", "games", "labels", "heldout_accuracy", "seconds", "cpu_seconds")
 
 Rows = dict[int, Row]
 """Step -> row of progress.csv."""
@@ -47,7 +46,7 @@ def main() -> None:
                         continue
                     run = RunFolder(args.runs / place)
                     if finish(config, run, args.until, stop, resume=args.resume):
-                        keep_with_time(run, args.results / place, args.score)
+                        keep(run, args.results / place, args.score)
 
 
 def parse() -> argparse.Namespace:
@@ -134,10 +133,31 @@ def first_reached(rows: Rows, score: float) -> dict[str, float] | None:
     return None
 
 
-def keep_with_time(run: RunFolder, place: Path, score: float) -> None:
-    keep(run, place)
-    summary = run.summary() | {"to_score": {"score": score, **(first_reached(rows_of(run), score) or {"steps": None})}}
+def keep(run: RunFolder, place: Path, score: float) -> None:
+    """The summary with the time to a score, and a curve of at most 200 rows: under 20 KB."""
+    rows = rows_of(run)
+    summary = run.summary() | {"to_score": {"score": score, **(first_reached(rows, score) or {"steps": None})}}
+    place.mkdir(parents=True, exist_ok=True)
     (place / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    with (place / "curve.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, CURVE)
+        writer.writeheader()
+        writer.writerows(thinned(rows))
+    print(place)
+
+
+def thinned(rows: Rows, most: int = 200) -> list[dict[str, float | str]]:
+    """At most so many rows, each the last of its group, with the games of all of it."""
+    steps = sorted(rows)
+    every = max(1, -(-len(steps) // most))
+    kept = []
+    for group in (steps[i : i + every] for i in range(0, len(steps), every)):
+        played = [(rows[step].get("games") or 0.0, rows[step].get("score") or 0.0) for step in group]
+        games = sum(number for number, _ in played)
+        score = sum(number * mean for number, mean in played) / games if games else None
+        row = rows[group[-1]] | {"games": games, "score": score}
+        kept.append({name: "" if (value := row.get(name)) is None else f"{value:.6g}" for name in CURVE})
+    return kept
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python benchmarks/figures.py
 
-Reads results/mujoco/ and benchmarks/results/throughput.json; writes docs/images/mujoco/<task>.svg and the README
-between its marks, `<!-- figures: NAME -->` and `<!-- end -->`.
+Reads results/ and benchmarks/results/throughput.json; writes docs/images/<study>/<task>.svg and the README between
+its marks, `<!-- figures: NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import atari_figures
 import numpy as np
 
 from prefrl.metrics import normalised_return
@@ -184,6 +185,9 @@ def fill(text: str, parts: dict[str, str]) -> str:
 def main() -> None:
     readme = ROOT / "README.md"
     parts = {"learning": learning_table(), "curves": pictures(STUDY, ROOT / "docs" / "images" / "mujoco")}
+    if (ROOT / "results" / "atari").exists():
+        games, images = ROOT / "results" / "atari", ROOT / "docs" / "images" / "atari"
+        parts |= {"atari": atari_figures.table(games), "atari-curves": atari_figures.pictures(games, images, ROOT)}
     if THROUGHPUT.exists():
         measured = json.loads(THROUGHPUT.read_text(encoding="utf-8"))
         parts |= {"speed": speed_table(measured), "shares": shares_table(measured)}

@@ -148,6 +148,11 @@ def test_the_first_time_at_a_score_counts_even_if_it_falls_again(benchmark):
     assert first_reached(game_rows((50, 0.0), (50, 17.9)), 18) is None
 
 
+def test_a_thinned_curve_has_the_games_of_all_rows(benchmark):
+    kept = benchmark("atari").thinned(game_rows((1, -21.0), (0, None), (3, -19.0), (2, -18.0)), most=2)
+    assert [(row["step"], row["games"], row["score"]) for row in kept] == [("2000", "1", "-21"), ("4000", "5", "-18.6")]
+
+
 @pytest.mark.parametrize("game", ["BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders"])
 def test_other_scores_and_lives_in_the_console_change_nothing_that_is_seen(benchmark, game):
     differing = benchmark("atari_masks").steps_that_differ(game, "default", 150)

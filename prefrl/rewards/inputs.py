@@ -56,9 +56,9 @@ class Inputs:
 
     def observations(self, obs: Observations, device: torch.device) -> dict[str, Tensor]:
         """Name -> [B, features] float32 or [B, channels, height, width] uint8."""
-        return {
-            name: self.observation(name, torch.as_tensor(array, device=device)) for name, array in by_name(obs).items()
-        }
+        # A view on frames is read-only, which torch does not take in silence.
+        own = {name: np.require(array, requirements="W") for name, array in by_name(obs).items()}
+        return {name: self.observation(name, torch.as_tensor(array, device=device)) for name, array in own.items()}
 
     def observation(self, name: str, rows: Tensor) -> Tensor:
         """The same for raw rows [B, ...] of the observation `name` that are on their device already."""

@@ -1,0 +1,83 @@
+"""What figures.py says of Atari games, from results/atari/: a table of all runs, and a curve a game."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
+
+LABELS = {0: "true reward"}  # what a number of comparisons is called; others by their number
+Summary = dict[str, Any]
+
+
+def table(study: Path) -> str:
+    """A row a run: game by game, those on the true reward first."""
+    head = (
+        "| game | comparisons | seed | steps to a score of 18 | core-minutes to it | steps in all | score, 20 games | "
+        "held-out accuracy | Pearson |\n|---|---|---|---|---|---|---|---|---|\n"
+    )
+    return head + "".join(_row(summary) for _, summary in runs(study))
+
+
+def runs(study: Path) -> list[tuple[Path, Summary]]:
+    """Folder and summary of every run, by game, comparisons wanted, variant and seed."""
+    found = [
+        (file.parent, json.loads(file.read_text(encoding="utf-8"))) for file in study.glob("*/*/seed-*/summary.json")
+    ]
+    return sorted(found, key=lambda run: (run[1]["env_id"], wanted(run[1]), run[1]["variant"], run[1]["seed"]))
+
+
+def wanted(summary: Summary) -> int:
+    """Comparisons that the run would have had in the end, by its variant's name: <preset>-<comparisons>..."""
+    return int(summary["variant"].split("-")[1])
+
+
+def name(summary: Summary) -> str:
+    """What a variant is called in tables and legends."""
+    number = wanted(summary)
+    words = LABELS.get(number, f"{number:,}")
+    return words + (", all before training" if summary["variant"].endswith("at-start") else "")
+
+
+def _row(summary: Summary) -> str:
+    reached, model = summary["to_score"], summary["reward_model"]
+    asked = f" ({summary['labels_answered']:,} asked)" if wanted(summary) else ""
+    cells = [
+        summary["env_id"].removeprefix("prefrl/").removesuffix("-v0"),
+        name(summary) + asked,
+        str(summary["seed"]),
+        f"**{reached['steps']:,}**" if reached["steps"] else "not reached",
+        f"{reached['core_minutes']:.0f}" if reached["steps"] else "",
+        f"{summary['steps']:,}",
+        f"{summary['score_mean']:.1f} ± {summary['score_std']:.1f}",
+        f"{model['heldout_accuracy']:.2f}" if model else "",
+        f"{model['pearson']:.2f}" if model else "",
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def pictures(study: Path, folder: Path, root: Path) -> str:
+    """Draws the scores of each game over its steps; the README's lines that show them."""
+    games: dict[str, dict[str, list[Run]]] = {}
+    for place, summary in runs(study):
+        games.setdefault(place.parts[-3], {}).setdefault(name(summary), []).append(curve(place))
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for game, series in games.items():
+        figure = learning_curves(series, x_label="steps", y_label="score", title=game, colours=COLOURS, size=(560, 320))
+        said = f"{game}: scores of the games played while training, by comparisons"
+        (folder / f"{game}.svg").write_text(to_svg(figure, said) + "\n", encoding="utf-8")
+        lines.append(f"![{said}]({(folder / f'{game}.svg').relative_to(root)})\n")
+    return "\n".join(lines)
+
+
+def curve(place: Path) -> Run:
+    """(steps, mean score of the games that ended since the row before)."""
+    rows = list(csv.DictReader((place / "curve.csv").read_text(encoding="utf-8").splitlines()))
+    steps, scores = ([float(row[key] or "nan") for row in rows] for key in ("step", "score"))
+    return np.array(steps), np.array(scores)
