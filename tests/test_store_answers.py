@@ -38,6 +38,15 @@ class TestAnswering:
         one = Record(a_query(1).id, 0, "ann", LEFT, False, False, 3.5, 2000.0, None)
         assert store.records() == [one, replace(one, labeler="bob", answer=INCOMPARABLE, swapped=True, seconds=None)]
 
+    def test_answers_in_parts_are_all_answers_in_order(self, store, monkeypatch):
+        monkeypatch.setattr("prefrl.store.preferences.READ_AT_ONCE", 2)
+        store.ask([a_query(number) for number in range(5)])
+        for number in (3, 0, 4, 1, 2):
+            store.answer(a_query(number).id, "ann", LEFT)
+        parts = list(store.answered_in_parts(known={a_query(1).id}))
+        assert [len(part) for part in parts] == [2, 2]
+        assert ids(sum(parts, [])) == [a_query(number).id for number in (0, 2, 3, 4)]
+
     def test_the_same_answer_again_changes_nothing(self, store):
         store.ask([a_query(1)])
         for _ in range(2):

@@ -14,7 +14,7 @@ from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.labelers.base import Labeler, work
-from prefrl.queries import Query
+from prefrl.queries import Comparison, Query
 from prefrl.rewards.fitting import ComparisonData, fit
 from prefrl.schedules import SCHEDULES
 from prefrl.store import PreferenceStore
@@ -91,7 +91,9 @@ class Feedback(ABC):
         self._learner.fit = asdict(stats)
         self._learner.rounds += 1
 
-    def _keep_window(self) -> None:
+    def _take_in(self, comparisons: list[Comparison]) -> None:
+        """More to train on, and no more than the window holds."""
+        self.data.add(comparisons)
         if self._config.reward.label_window is not None:
             self.data.keep_latest(self._config.reward.label_window)
 
@@ -146,11 +148,10 @@ class LabelerFeedback(Feedback):
         self._fit(generator)
 
     def _read_answers(self) -> None:
-        new = self._store.answered(known=self._seen, up_to_step=self._learner.step)
-        self._seen.update(comparison.query.id for comparison in new)
-        self.num_labels += sum(comparison.answer.comparable for comparison in new)
-        self.data.add(new)
-        self._keep_window()
+        for new in self._store.answered_in_parts(known=self._seen, up_to_step=self._learner.step):
+            self._seen.update(comparison.query.id for comparison in new)
+            self.num_labels += sum(comparison.answer.comparable for comparison in new)
+            self._take_in(new)
 
 
 class PeopleFeedback(Feedback):
@@ -223,8 +224,9 @@ class PeopleFeedback(Feedback):
         if (revision := self._store.revision()) == self._revision:
             return
         self._revision = revision
-        comparisons = self._store.answered()
         self.data = ComparisonData(self._reward.ensemble)
-        self.data.add(comparisons)
-        self._keep_window()
-        self.num_labels = len({c.query.id for c in comparisons if c.answer.comparable})
+        labelled: set[str] = set()
+        for comparisons in self._store.answered_in_parts():
+            self._take_in(comparisons)
+            labelled.update(c.query.id for c in comparisons if c.answer.comparable)
+        self.num_labels = len(labelled)

@@ -49,6 +49,9 @@ def report(run: Folder, /) -> int:
     return 0
 
 
+REPORTED = 20  # comparisons among which a report chooses: all of a game's would fill the memory
+
+
 def draw_report(run: RunFolder) -> Path:
     """Writes report.html into a run's folder, with the comparisons in its store."""
     from prefrl.report import write_report
@@ -57,7 +60,9 @@ def draw_report(run: RunFolder) -> Path:
     if not config.labels:
         return write_report(run.path, ())
     with PreferenceStore.existing(run.store_location(config)) as store:
-        return write_report(run.path, store.answered())
+        asked = [record.query_id for record in store.records()]
+        enough = set(asked[:: max(1, len(asked) // REPORTED)])
+        return write_report(run.path, store.answered(known=set(asked) - enough))
 
 
 def envs() -> int:

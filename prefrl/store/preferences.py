@@ -246,11 +246,19 @@ class PreferenceStore:
             known: ids of queries to leave out, with any answer they got since; their segments are not read.
             up_to_step: leaves out queries asked after this step.
         """
+        return [comparison for part in self.answered_in_parts(known, up_to_step) for comparison in part]
+
+    def answered_in_parts(
+        self, known: Container[str] = (), up_to_step: int | None = None
+    ) -> Iterator[list[Comparison]]:
+        """The same, a few hundred at a time: a thousand comparisons of a game take 0.4 GB."""
         with self._reading.begin() as connection:
             rows = connection.execute(statements.all_answers(up_to_step)).all()
             rows = [row for row in rows if row.id not in known]
-            read = self._read(connection, rows)
-        return [Comparison(read[row.id], _to_answer(row.ranks), row.labeler) for row in rows]
+            for start in range(0, len(rows), READ_AT_ONCE):
+                part = rows[start : start + READ_AT_ONCE]
+                read = self._read(connection, part)
+                yield [Comparison(read[row.id], _to_answer(row.ranks), row.labeler) for row in part]
 
     def records(self) -> list[Record]:
         """Every answer, withdrawn ones and repeats too, in order of answering; no segments are read."""
