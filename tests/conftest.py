@@ -11,6 +11,9 @@ import pytest
 
 from benchmarks.xvfb import x_server
 
+# Tests run side by side: torch's threads, one for each processor in each of them, would stand in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 pytest_plugins = ["prefrl.testing", "stores", "pages"]
 
 
