@@ -62,6 +62,7 @@ def test_the_readme_says_what_is_committed(benchmark):
     figures = benchmark("figures")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert figures.learning_table() in readme, "run python benchmarks/figures.py"
+    assert benchmark("atari_figures").table(ROOT / "results" / "atari") in readme, "run python benchmarks/figures.py"
     if figures.THROUGHPUT.exists():
         measured = json.loads(figures.THROUGHPUT.read_text(encoding="utf-8"))
         assert figures.speed_table(measured) in readme, "run python benchmarks/figures.py"
@@ -124,6 +125,22 @@ def test_atari_is_compared_with_the_faster_of_the_two(benchmark):
     rates = {"stock-dummy": 10, "stock-subproc": 20, "prefrl-score": 50, "prefrl-labels": 30}
     compared = benchmark("atari_throughput").ratios({name: {"steps_per_second": r} for name, r in rates.items()})
     assert compared == {"prefrl-score over stock": 2.5, "prefrl-labels over stock": 1.5}
+
+
+def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, tmp_path):
+    summary = {"env_id": "prefrl/Pong-v0", "steps": 400_000, "score_mean": 18.25, "score_std": 2.0}
+    model = {"heldout_accuracy": 0.975, "pearson": 0.8}
+    reached, missed = {"score": 18, "steps": 300_000, "core_minutes": 20.5}, {"score": 18, "steps": None}
+    for variant, seed, rest in (
+        ("default-5500", 1, {"labels_answered": 2100, "to_score": missed, "reward_model": model}),
+        ("default-0", 0, {"labels_answered": 0, "to_score": reached, "reward_model": None}),
+    ):
+        folder = tmp_path / "Pong" / variant / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        (folder / "summary.json").write_text(json.dumps(summary | rest | {"variant": variant, "seed": seed}))
+    *_, first, second = benchmark("atari_figures").table(tmp_path).splitlines()
+    assert first == "| Pong | true reward | 0 | **300,000** | 20 | 400,000 | 18.2 ± 2.0 |  |  |"
+    assert second == "| Pong | 5,500 (2,100 asked) | 1 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
 
 
 def game_rows(*played):
