@@ -1,6 +1,8 @@
-"""Draws the README's picture from a run: before, midway and after side by side, as an animated WebP.
+"""Draws the README's pictures from a run: its episodes before, midway and after side by side, as an animated WebP.
 
-python benchmarks/hero.py runs/Hopper-default-700-seed-0 docs/images/hopper.webp
+    python benchmarks/hero.py runs/Hopper-default-700-seed-0 docs/images/hopper.webp
+
+Of a run that ended before it was half over there is no episode midway.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from safetensors.numpy import load_file
 
 from prefrl.runs import RunFolder
 
-SIZE, SECONDS, FPS = 240, 5, 20
+SECONDS, FPS = 5, 20
+EPISODES = ("before", "midway", "after")
 
 
 def main() -> None:
@@ -26,27 +29,30 @@ def main() -> None:
     args = parser.parse_args()
     run = RunFolder(args.run)
     config = run.config()
-    every = max(1, round(entry(config.env_id).fps / FPS))
-    with Renderer(config.env_id, SIZE, SIZE) as renderer:
+    row = entry(config.env_id)
+    fps, size = min(FPS, row.fps), (320, 210) if row.game else (240, 240)
+    every = max(1, round(row.fps / fps))
+    episodes = {name: load_file(run.episode(name)) for name in EPISODES if run.episode(name).exists()}
+    with Renderer(config.env_id, *size) as renderer:
         clips = [
-            renderer.draw(load_file(run.episode(name))["render_states"][: SECONDS * FPS * every : every])
-            for name in ("before", "midway", "after")
+            renderer.draw(episode["render_states"][: SECONDS * fps * every : every]) for episode in episodes.values()
         ]
-    returns = [load_file(run.episode(name))["true_rewards"].sum() for name in ("before", "midway", "after")]
-    frames = [captioned(np.concatenate(row, axis=1), returns) for row in zip(*clips, strict=True)]
+    captions = [f"{name}: true return {each['true_rewards'].sum():,.0f}" for name, each in episodes.items()]
+    frames = [captioned(np.concatenate(parts, axis=1), captions) for parts in zip(*clips, strict=True)]
     frames[0].save(
-        args.picture, save_all=True, append_images=frames[1:], duration=1000 // FPS, loop=0, quality=60, method=6
+        args.picture, save_all=True, append_images=frames[1:], duration=1000 // fps, loop=0, quality=60, method=6
     )
     print(f"{args.picture}: {args.picture.stat().st_size / 1e3:.0f} KB")
 
 
-def captioned(row: np.ndarray, returns: list[float]) -> Image.Image:
-    """One frame with what each of its three parts is."""
+def captioned(row: np.ndarray, captions: list[str]) -> Image.Image:
+    """One frame with what each of its parts is."""
     image = Image.fromarray(row)
     pen = ImageDraw.Draw(image)
-    for i, (name, value) in enumerate(zip(("before", "midway", "after"), returns, strict=True)):
-        pen.rectangle((i * SIZE, SIZE - 24, (i + 1) * SIZE - 2, SIZE), fill=(20, 24, 32))
-        pen.text((i * SIZE + 10, SIZE - 19), f"{name}: true return {value:,.0f}", fill=(240, 240, 240), font_size=13)
+    width, bottom = image.width // len(captions), image.height
+    for i, caption in enumerate(captions):
+        pen.rectangle((i * width, bottom - 24, (i + 1) * width - 2, bottom), fill=(20, 24, 32))
+        pen.text((i * width + 10, bottom - 19), caption, fill=(240, 240, 240), font_size=13)
     return image
 
 
