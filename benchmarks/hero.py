@@ -46,13 +46,13 @@ def main() -> None:
 
 
 def captioned(row: np.ndarray, captions: list[str]) -> Image.Image:
-    """One frame with what each of its parts is."""
-    image = Image.fromarray(row)
+    """One frame [H, W, 3], and below it what each of its parts is."""
+    below = np.full((24, *row.shape[1:]), (20, 24, 32), np.uint8)
+    image = Image.fromarray(np.concatenate([row, below]))
     pen = ImageDraw.Draw(image)
-    width, bottom = image.width // len(captions), image.height
     for i, caption in enumerate(captions):
-        pen.rectangle((i * width, bottom - 24, (i + 1) * width - 2, bottom), fill=(20, 24, 32))
-        pen.text((i * width + 10, bottom - 19), caption, fill=(240, 240, 240), font_size=13)
+        left = i * image.width // len(captions)
+        pen.text((left + 10, len(row) + 5), caption, fill=(240, 240, 240), font_size=13)
     return image
 
 
