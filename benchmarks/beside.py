@@ -168,6 +168,11 @@ def _alone(trainer: Trainer, seconds: float) -> float:
     return trainer.speed(began, time.monotonic())
 
 
+def right_answer(left: float, right: float) -> str:
+    """What an oracle says of two returns: "left", "right" or "tie"."""
+    return "tie" if left == right else "left" if left > right else "right"
+
+
 def open_queries(store: Path) -> int:
     """How many a labeler finds; 0 where the store is still being made."""
     try:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from beside import PATIENCE_S, Sitting
+from beside import PATIENCE_S, Sitting, right_answer
 
+from prefrl.labelers.oracle import discounted_return
 from prefrl.store import PreferenceStore
 
 CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
@@ -86,16 +87,16 @@ class Returns:
         self._seen = set[str]()
 
     def better(self, pair: dict[str, str]) -> str:
-        """The side, "left" or "right", of the clip with the higher one."""
+        """What an oracle says of the two clips on the screen: "left", "right" or "tie"."""
         if pair["left"] not in self._known or pair["right"] not in self._known:
             self._read()
-        return "left" if self._known[pair["left"]] > self._known[pair["right"]] else "right"
+        return right_answer(self._known[pair["left"]], self._known[pair["right"]])
 
     def _read(self) -> None:
         new = [query_id for query_id in self._store.asked() if query_id not in self._seen]
         for query_id, query in self._store.queries(new).items():
             self._seen.add(query_id)
-            self._known |= {segment.id: segment.true_return for segment in query.segments}
+            self._known |= {segment.id: discounted_return(segment, 1.0) for segment in query.segments}
 
 
 class Page:
@@ -142,7 +143,7 @@ class Page:
 
     def answer(self) -> bool:
         """Presses the key of the better clip; returns whether nothing else was open then."""
-        key = {"left": "1", "right": "2"}[self._returns.better(self.state["pairs"][0])]
+        key = {"left": "1", "right": "2", "tie": "3"}[self._returns.better(self.state["pairs"][0])]
         with self._page.expect_response("**/answer") as reply:
             self._page.keyboard.press(key)
         self.state = reply.value.json()

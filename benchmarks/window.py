@@ -24,9 +24,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from beside import LABELER, PATIENCE_S, Sitting, Trainer, measure, parse, write
+from beside import LABELER, PATIENCE_S, Sitting, Trainer, measure, parse, right_answer, write
 from xvfb import x_server
 
+from prefrl.labelers.oracle import discounted_return
 from prefrl.labelers.subject import Subject
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
@@ -81,7 +82,8 @@ def open_window(run: RunFolder, connection: Connection) -> None:
     from prefrl.labelers.window.labeling import label_in_window
 
     def tell(showing: Showing, seconds: float | None) -> None:
-        key = "Left" if showing.left.true_return > showing.right.true_return else "Right"
+        answer = right_answer(*(discounted_return(segment, 1.0) for segment in (showing.left, showing.right)))
+        key = {"left": "Left", "right": "Right", "tie": "Down"}[answer]
         connection.send((showing.query.id, key, seconds, time.monotonic()))
 
     config = run.config()
