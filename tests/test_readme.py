@@ -37,7 +37,7 @@ def test_every_file_and_picture_it_links_to_is_there():
 def test_every_option_it_names_is_one(option, capsys):
     from prefrl.cli import main
 
-    helps = [(ROOT / "benchmarks" / "study.py").read_text(encoding="utf-8")]
+    helps = [(ROOT / "benchmarks" / name).read_text(encoding="utf-8") for name in ("study.py", "atari.py")]
     for command in ("train", "resume", "play", "label", "serve", "fit", "answers"):
         with pytest.raises(SystemExit):
             main(shlex.split(f"{command} Hopper --help") if command == "train" else [command, "--help"])
