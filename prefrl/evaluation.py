@@ -64,7 +64,7 @@ def play_episodes(
     horizon: int | None = None,
     on_end: OnEnd = "absorb",
     threads: int = 1,
-    atari: AtariConfig = AtariConfig(),  # noqa: B008 (frozen)
+    atari: AtariConfig = AtariConfig(),
 ) -> Rollout:
     """One episode in each of `episodes` fresh environments, side by side.
 
@@ -93,7 +93,7 @@ def play_games(
     seed: int,
     *,
     threads: int = 1,
-    atari: AtariConfig = AtariConfig(),  # noqa: B008 (frozen)
+    atari: AtariConfig = AtariConfig(),
 ) -> np.ndarray:
     """[games] score of the first complete game in each of `games` fresh environments, side by side.
 

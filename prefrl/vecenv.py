@@ -24,7 +24,7 @@ def make_vec_env(
     horizon: int | None = None,
     on_end: OnEnd = "absorb",
     threads: int = 1,
-    atari: AtariConfig = AtariConfig(),  # noqa: B008 (frozen)
+    atari: AtariConfig = AtariConfig(),
 ) -> VecEnv:
     """N copies of an environment; copy i is seeded with seed + i.
 

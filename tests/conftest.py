@@ -18,7 +18,7 @@ pytest_plugins = ["prefrl.testing", "stores", "pages"]
 
 
 def missing(what, why):
-    """Skips a test, or fails it where PREFRL_REQUIRE, a list of words, says that this must not be skipped."""
+    """Skips a test and says what to install for it; fails it where PREFRL_REQUIRE names it, as in .ci/run."""
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")
     pytest.skip(f"{what}: {why}")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents.buffers import SAMPLED, FilledRolloutBuffer
 
@@ -36,7 +37,7 @@ def test_its_minibatches_are_those_of_sb3_bit_for_bit(observation, action):
     for _ in range(2):
         batches = []
         for buffer in (ours, theirs):
-            np.random.seed(7)  # noqa: NPY002 (SB3 draws from the global generator)
+            set_random_seed(7)
             batches.append(list(buffer.get(16)))
         assert len(batches[0]) == 2
         for mine, sb3 in zip(*batches, strict=True):

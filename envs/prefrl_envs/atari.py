@@ -114,6 +114,9 @@ def rom_path(game: str) -> Any:
         ) from error
 
 
+_METADATA = {"render_modes": ["rgb_array"], "render_fps": 15}  # made once: Gymnasium reads it from the class
+
+
 class AtariGame(gym.Env):
     """One console. `reset(seed=...)` starts a game; `reset()` goes on with the stream, whatever TimeLimit says.
 
@@ -131,7 +134,7 @@ class AtariGame(gym.Env):
         ale: the console; its memory too, ale.getRAM().
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012 (Gymnasium's own form)
+    metadata = _METADATA
     frame_stack = STACK
 
     def __init__(

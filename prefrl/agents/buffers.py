@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 import torch
@@ -102,14 +102,16 @@ class FilledRolloutBuffer(Filled):
         self.log_probs = torch.stack(self._log_probs).cpu().numpy()
         super().compute_returns_and_advantage(last_values, dones)
 
-    def get(self, batch_size: int | None = None) -> Iterator[RolloutBufferSamples]:  # type: ignore[override]
+    def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
         """One pass over the rollout in a new order, in minibatches on the device."""
         if not self.generator_ready:
             self._samples = [self._steps_on_device(getattr(self, name)) for name in SAMPLED]
             self.generator_ready = True
         steps, envs = self.buffer_size, self.n_envs
-        shuffled = np.random.permutation(steps * envs)  # noqa: NPY002 (SB3 draws from the global generator)
-        env, step = np.divmod(shuffled, steps)  # and counts environment by environment
+        # SB3's own minibatches: drawn from the generator that its set_random_seed seeds, which is NumPy's old one,
+        # and counted environment by environment.
+        shuffled = np.random.permutation(steps * envs)  # noqa: NPY002 (a new generator would draw others than SB3)
+        env, step = np.divmod(shuffled, steps)
         order = torch.as_tensor(step * envs + env, device=self.device)
         for batch in order.split(batch_size or steps * envs):
             yield RolloutBufferSamples(*(rows[batch] for rows in self._samples))

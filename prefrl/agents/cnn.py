@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticCnnPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
 from prefrl.config import Precision
@@ -68,7 +68,9 @@ class CentredCnn(BaseFeaturesExtractor):
 
         Once they are initialised: PyTorch's orthogonal_ needs the other one.
         """
-        self.layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def observe(self, images: np.ndarray) -> None:
@@ -86,6 +88,6 @@ class CnnPolicy(ActorCriticCnnPolicy):
         assert isinstance(self.features_extractor, CentredCnn)
         self.features_extractor.put_channels_last()
 
-    def extract_features(self, obs: Tensor, features_extractor: BaseFeaturesExtractor | None = None) -> Tensor:  # type: ignore[override]
+    def extract_features(self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor | None = None) -> Tensor:
         """SB3 would first write the images out as float32, which takes as long as the first convolution."""
-        return self.features_extractor(obs)
+        return (features_extractor or self.features_extractor)(obs)
