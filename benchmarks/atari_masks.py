@@ -11,12 +11,11 @@ that what was written has no consequences. Where the game ends on one of them, b
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from machine import write
 from prefrl_envs.atari import AtariGame, paint_over
 
 
@@ -28,10 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     games = {game: steps_that_differ(game, args.boxes, args.steps) for game in args.games}
-    result = {"boxes": args.boxes, "steps": args.steps, "steps_that_differ": games} | machine(threads=1)
-    print(json.dumps(result, indent=2))
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    write({"boxes": args.boxes, "steps": args.steps, "steps_that_differ": games}, args.out)
 
 
 DECIMALS = tuple(16 * tens + ones for tens in range(10) for ones in range(10))  # two digits in a byte

@@ -30,7 +30,7 @@ from pathlib import Path
 import ale_py
 import gymnasium as gym
 import torch
-from machine import machine
+from machine import write
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
@@ -137,18 +137,15 @@ def main() -> None:
         print(json.dumps(result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
     rates = measure(args)
-    result = {
+    figures = {
         "ratios": ratios(rates),
         "game": args.game,
         "contenders": rates,
         "rounds": args.rounds,
         "repeats": args.repeats,
         "device": torch.cuda.get_device_name() if args.device == "cuda" else args.device,
-        **machine(args.threads),
     }
-    print(json.dumps(result, indent=2))
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(figures, args.out, threads=args.threads)
 
 
 if __name__ == "__main__":

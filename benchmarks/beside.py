@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
 
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
@@ -116,15 +115,6 @@ def parse(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, dict[str
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
     args = parser.parse_args()
     return args, {name: getattr(args, name) for name in ("pairs", "pace_s", "blocks", "alone_s")}
-
-
-def write(figures: dict[str, Any], out: Path | None) -> None:
-    """To the terminal, and to a file where one is given; with the machine that they are of."""
-    text = json.dumps(figures | machine(threads=1), indent=2)
-    print(text)
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n")
 
 
 def measure(

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from beside import spread, write
+from beside import spread
+from machine import write
 from server import Client, Page, Returns, Server, chromium
 
 from prefrl.presets import preset_config

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from beside import LABELER, PATIENCE_S, open_queries, write
+from beside import LABELER, PATIENCE_S, open_queries
+from machine import write
 from server import Client, Server
 from window import open_window, press
 from xvfb import x_server

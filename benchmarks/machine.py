@@ -1,6 +1,11 @@
-"""What a benchmark says of where it ran."""
+"""What a benchmark says of where it ran, and how it says it."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from prefrl.runs import cpu_name, git_commit, versions
 
@@ -8,3 +13,12 @@ from prefrl.runs import cpu_name, git_commit, versions
 def machine(threads: int) -> dict[str, object]:
     """Processor and flags, threads, commit and versions, to stand beside every figure."""
     return {"cpu": cpu_name(), "threads": threads, "git_commit": git_commit(), "versions": versions()}
+
+
+def write(figures: Mapping[str, Any], out: Path | None, *, threads: int = 1) -> None:
+    """To the terminal, and to a file where one is given; with the machine that they are of."""
+    text = json.dumps(dict(figures) | machine(threads), indent=2)
+    print(text)
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from beside import write
+from machine import write
 from server import Client, Server
 
 from prefrl.presets import preset_config

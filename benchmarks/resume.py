@@ -10,7 +10,6 @@ there twice, and the run that was killed must end with the policy and the compar
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import machine
+from machine import write
 from stable_baselines3 import PPO
 
 from prefrl.runs import RunFolder
@@ -34,10 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        result = compare(Path(folder), args.kills, args.steps) | machine(1)
-    print(json.dumps(result, indent=2))
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+        write(compare(Path(folder), args.kills, args.steps), args.out)
 
 
 def compare(folder: Path, kills: int, steps: int) -> dict[str, object]:

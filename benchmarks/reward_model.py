@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from machine import machine
+from machine import write
 from stable_baselines3.common.logger import Logger
 
 from prefrl.agents.ppo import learn_one_rollout, make_ppo, set_rewards
@@ -41,10 +40,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    result = measure(args.repeats, args.threads) | machine(args.threads)
-    print(json.dumps(result, indent=2))
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(measure(args.repeats, args.threads), args.out, threads=args.threads)
 
 
 def measure(repeats: int, threads: int) -> dict[str, object]:

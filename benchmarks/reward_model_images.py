@@ -10,14 +10,13 @@ changes how small they are stored, not how long they take. A fit is one pass and
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from machine import machine
+from machine import write
 from reward_model import fitting
 
 from prefrl.config import OracleConfig, RewardConfig
@@ -38,10 +37,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    result = {name: measure(name, args.repeats) for name in ("cnn", "paper_cnn")} | machine(args.threads)
-    print(json.dumps(result, indent=2))
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    write({name: measure(name, args.repeats) for name in ("cnn", "paper_cnn")}, args.out, threads=args.threads)
 
 
 def measure(network: str, repeats: int) -> dict[str, float]:

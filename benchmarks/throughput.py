@@ -35,7 +35,7 @@ from unittest.mock import patch
 import gymnasium as gym
 import numpy as np
 import torch
-from machine import machine
+from machine import write
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
@@ -242,16 +242,13 @@ def main() -> None:
         print(json.dumps(result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
     rates = {task: measure(task, args.steps, args.threads, args.repeats, args.imitation) for task in args.tasks}
-    result = {
+    figures = {
         "ratios": {task: ratios(found) for task, found in rates.items()},
         "tasks": rates,
         "steps": args.steps,
         "repeats": args.repeats,
-        **machine(args.threads),
     }
-    print(json.dumps(result, indent=2))
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(figures, args.out, threads=args.threads)
 
 
 if __name__ == "__main__":

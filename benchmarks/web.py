@@ -19,7 +19,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from beside import LABELER, Sitting, Trainer, measure, parse, write
+from beside import LABELER, Sitting, Trainer, measure, parse
+from machine import write
 from server import Page, Returns, Server, chromium
 
 from prefrl.store import PreferenceStore

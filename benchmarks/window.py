@@ -24,7 +24,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from beside import LABELER, PATIENCE_S, Sitting, Trainer, measure, parse, right_answer, write
+from beside import LABELER, PATIENCE_S, Sitting, Trainer, measure, parse, right_answer
+from machine import write
 from xvfb import x_server
 
 from prefrl.labelers.oracle import discounted_return
