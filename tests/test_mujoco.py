@@ -81,12 +81,15 @@ def test_torque_costs_nothing():
     assert reward == pytest.approx(-np.linalg.norm(obs[-2:]), abs=0.02)  # v5 would subtract 0.2 more
 
 
-def test_backflip_by_hand():
-    """-spin * (1 + 0.3 height + 0.1 power - 0.05 forward speed)."""
-    obs = np.array([1.2, 0, 0, 0, 0, 2.0, 0, -3.0, 1.0, 2.0, -1.0])
+@pytest.mark.parametrize("torso_height, paid", [(0.5, True), (0.06, False)])
+def test_backflip_by_hand(torso_height, paid):
+    """-spin * (1 + 0.3 height + 0.1 power - 0.05 forward speed); nothing while the torso is 1 cm above the ground."""
+    obs = np.array([1.2, 0, 1, 0, 0, 0, 2.0, 0, -3.0, 1.0, 2.0, -1.0])
     action = np.array([1.0, 0.5, -1.0])
-    step = Transition(obs, 0.0, action, SimpleNamespace(qpos=np.zeros(6)), dt=0.1)
-    assert tasks.hopper_backflip.reward(step) == pytest.approx(3.0 * (1 + 0.36 + 0.1 * 3.0 - 0.1))
+    geoms = {"geom_xpos": np.full((5, 3), torso_height), "geom_xmat": np.zeros((5, 9))}  # level
+    step = Transition(obs, 0.0, action, SimpleNamespace(qpos=np.zeros(6), **geoms), dt=0.1)
+    expected = 3.0 * (1 + 0.36 + 0.1 * 3.0 - 0.1) if paid else 0.0
+    assert tasks.hopper_backflip.reward(step) == pytest.approx(expected)
 
 
 def test_backflip_is_paid_for_the_observation_before_the_action():
@@ -98,6 +101,17 @@ def test_backflip_is_paid_for_the_observation_before_the_action():
         step = Transition(before, 0.0, action, env.unwrapped.data, dt=0.1)
         assert reward == 0.0
         assert info["true_reward"] == tasks.hopper_backflip.reward(step)
+
+
+def test_a_hopper_that_has_flipped_feels_as_before():
+    env = gym.make("prefrl/HopperBackflip-v0")
+    v5 = gym.make("Hopper-v5").unwrapped
+    obs, expected = env.reset(seed=3)[0], v5.reset(seed=3)[0]
+    assert env.observation_space.contains(obs)
+    np.testing.assert_array_equal(obs, [expected[0], *(f(expected[1]) for f in (np.sin, np.cos)), *expected[2:]])
+    data = env.unwrapped.data
+    data.qpos[2] += 2 * np.pi
+    np.testing.assert_allclose(tasks.hopper_backflip.observe(data), obs, atol=1e-12)
 
 
 @pytest.fixture(scope="module")

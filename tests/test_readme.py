@@ -9,6 +9,7 @@ import pytest
 from prefrl.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
+BENCHMARKS = ("study.py", "atari.py", "throughput.py")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -37,7 +38,7 @@ def test_every_file_and_picture_it_links_to_is_there():
 def test_every_option_it_names_is_one(option, capsys):
     from prefrl.cli import main
 
-    helps = [(ROOT / "benchmarks" / name).read_text(encoding="utf-8") for name in ("study.py", "atari.py")]
+    helps = [(ROOT / "benchmarks" / name).read_text(encoding="utf-8") for name in BENCHMARKS]
     for command in ("train", "resume", "play", "label", "serve", "fit", "answers"):
         with pytest.raises(SystemExit):
             main(shlex.split(f"{command} Hopper --help") if command == "train" else [command, "--help"])

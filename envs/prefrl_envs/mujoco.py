@@ -1,4 +1,4 @@
-"""The paper's eight control tasks and two behaviours without a reward, on unmodified Gymnasium v5.
+"""The paper's eight control tasks and two behaviours without a reward, on Gymnasium v5.
 
 What differs from v5: nothing terminates (physics goes on), torque costs nothing, and the true reward
 is that of Christiano et al. 2017 as their release computes it. The alive bonus is paid at every step
@@ -26,6 +26,7 @@ from gymnasium.envs.mujoco.inverted_pendulum_v5 import InvertedPendulumEnv
 from gymnasium.envs.mujoco.reacher_v5 import ReacherEnv
 from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
+from gymnasium.spaces import Box
 
 
 class Physics(Protocol):
@@ -127,6 +128,13 @@ def _all_but_x_clipped(physics: Physics) -> np.ndarray:
     return np.concatenate([physics.qpos[..., 1:], np.clip(physics.qvel, -10, 10)], axis=-1)
 
 
+def _turning(physics: Physics) -> np.ndarray:
+    """v5's clipped observation of Hopper, with sine and cosine for the torso's angle."""
+    pitch = physics.qpos[..., 2:3]
+    positions = [physics.qpos[..., 1:2], np.sin(pitch), np.cos(pitch), physics.qpos[..., 3:]]
+    return np.concatenate([*positions, np.clip(physics.qvel, -10, 10)], axis=-1)
+
+
 def _all_but_xy(physics: Physics) -> np.ndarray:
     return np.concatenate([physics.qpos[..., 2:], physics.qvel], axis=-1)
 
@@ -183,17 +191,21 @@ def _double_pendulum_reward(step: Transition) -> Any:
 
 
 def _backflip_reward(step: Transition) -> Any:
-    """Backward spin, more for height and for working the joints, less for sliding forward.
+    """Backward spin, more for height and for working the joints, less for sliding forward; 0 while the torso lies.
 
-    The authors' hand-written reward, on Hopper's observation before the action: -o[7] is the spin,
-    o[0] the height, o[8:11] the joints' speeds, o[5] the forward speed.
+    The paper's hand-written reward, on the observation before the action. On its own it pays most for rolling
+    along the ground, which nobody would call a backflip: so the torso must be 2 cm clear of it.
     """
     obs, torque = step.obs, step.action
-    power = torque[..., 0] * obs[..., 8] + torque[..., 1] * obs[..., 9] + torque[..., 2] * obs[..., 10]
-    return -obs[..., 7] * (1.0 + 0.3 * obs[..., 0] + 0.1 * power - 0.05 * obs[..., 5])
+    height, forward_speed, spin, joint_speeds = obs[..., 0], obs[..., 6], obs[..., 8], obs[..., 9:12]
+    power = (torque * joint_speeds).sum(axis=-1)
+    pay = -spin * (1.0 + 0.3 * height + 0.1 * power - 0.05 * forward_speed)
+    return np.where(clearance(step.physics, HOPPER_TORSO) > 0.02, pay, 0.0)
 
 
-# HalfCheetah's capsules: row of geom_xpos, half length without the caps, radius, in metres.
+# Capsules: row of geom_xpos, half length without the caps, radius, in metres.
+HOPPER_TORSO = ((1, 0.2, 0.05),)
+HOPPER_FOOT = ((4, 0.195, 0.06),)
 TRUNK = ((1, 0.5, 0.046), (2, 0.15, 0.046))  # torso, head
 FRONT_LEG = ((6, 0.133, 0.046), (7, 0.106, 0.046), (8, 0.07, 0.046))  # thigh, shin, foot
 
@@ -240,6 +252,20 @@ def _ant_without_contact_forces(**kwargs: Any) -> gym.Env:
     return AntEnv(include_cfrc_ext_in_observation=False, **kwargs)
 
 
+class TurningHopperEnv(HopperEnv):
+    """Hopper that feels its torso's angle as sine and cosine: after a flip it is where it was before.
+
+    v5's angle grows by 2 pi with each, so that every flip of an episode would have to be learned anew.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.observation_space = Box(-np.inf, np.inf, (12,), np.float64)
+
+    def _get_obs(self) -> np.ndarray:
+        return _turning(self.data)
+
+
 hopper = Task(HopperEnv, _all_but_x_clipped, _hopper_reward)
 walker2d = Task(Walker2dEnv, _all_but_x_clipped, _walker2d_reward)
 swimmer = Task(SwimmerEnv, _all_but_xy, _speed)
@@ -253,5 +279,5 @@ inverted_double_pendulum = Task(
     _double_pendulum_reward,
     fields=("site_xpos", "qfrc_constraint"),
 )
-hopper_backflip = Task(HopperEnv, _all_but_x_clipped, _backflip_reward, hidden=True)
+hopper_backflip = Task(TurningHopperEnv, _turning, _backflip_reward, fields=("geom_xpos", "geom_xmat"), hidden=True)
 half_cheetah_one_leg = Task(HalfCheetahEnv, _all_but_x, _one_leg_reward, fields=("geom_xpos", "geom_xmat"), hidden=True)
