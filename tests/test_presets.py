@@ -82,8 +82,7 @@ def test_an_unknown_preset_suggests_the_nearest():
 
 
 def test_a_person_need_not_wait_for_a_first_pair_longer_than_the_pool_takes_to_fill():
-    config = preset_config("default", "prefrl/HopperBackflip-v0", labels=900)
-    assert config.steps == 10_000_000
+    config = preset_config("default", "prefrl/HopperBackflip-v0", labels=900, steps=10_000_000)
     assert config.query.initial_steps == config.query.pool_steps
 
 

@@ -14,6 +14,7 @@ from prefrl_envs import mujoco as tasks
 Measures = dict[str, np.ndarray]
 
 _ON_THE_GROUND = 0.005  # metres between a body and the ground, at or below which it touches
+_HOPPER = {"torso": ((1, 0.2, 0.05),), "foot": ((4, 0.195, 0.06),)}  # row of geom_xpos, half length, radius: metres
 
 LONG_RUN = 50  # steps, 2.5 s: no gallop keeps the front leg up so long
 
@@ -28,7 +29,7 @@ def rotations(states: np.ndarray) -> Measures:
     Args:
         states: [T, N, 6] joint positions.
     """
-    torso, foot = (_clearances(tasks.hopper, states, parts) for parts in (tasks.HOPPER_TORSO, tasks.HOPPER_FOOT))
+    torso, foot = (_clearances(tasks.hopper, states, parts) for parts in (_HOPPER["torso"], _HOPPER["foot"]))
     pitch = -states[..., 2]
     upside_down = np.cos(pitch) < 0
     broken = (torso <= _ON_THE_GROUND) | (upside_down & (foot <= _ON_THE_GROUND))
