@@ -20,7 +20,7 @@ LONG_RUN = 50  # steps, 2.5 s: no gallop keeps the front leg up so long
 
 
 def rotations(states: np.ndarray) -> Measures:
-    """Full backward rotations of the hopper in each episode, per 1,000 steps.
+    """Full backward rotations of the hopper in each episode.
 
     One is complete when the torso's pitch has gained 2 pi backward since the last one, without the torso touching
     the ground on the way and with the foot in the air whenever the torso is upside down. What breaks this rule
@@ -33,8 +33,7 @@ def rotations(states: np.ndarray) -> Measures:
     pitch = -states[..., 2]
     upside_down = np.cos(pitch) < 0
     broken = (torso <= _ON_THE_GROUND) | (upside_down & (foot <= _ON_THE_GROUND))
-    turns = np.array([_turns(*each) for each in zip(pitch.T, broken.T, strict=True)])
-    return {"rotations": turns * 1000 / len(states)}
+    return {"rotations": np.array([_turns(*each) for each in zip(pitch.T, broken.T, strict=True)])}
 
 
 def _turns(pitch: np.ndarray, broken: np.ndarray) -> int:

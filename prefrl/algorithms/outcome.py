@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from prefrl_envs.suite import find
 from safetensors.numpy import save_file
@@ -19,6 +21,8 @@ from prefrl.runs import RunFolder, cpu_name, git_commit, versions, write_json
 # Seeds of environments that no training leg shares: evaluation starts from states of its own.
 EVALUATION, RANDOM, SEGMENTS, FILM = (2**30 + 10_000 * i for i in range(4))
 
+MEASURED_STEPS = 1000  # a behaviour is measured over so many, however short episodes are: what is begun must go on
+
 SCREENS_KEPT = 240  # of an episode drawn from recorded screens: more than a report shows, 0.1 MB in Pong
 
 
@@ -35,8 +39,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
     """The content of summary.json. Returns are true ones, of fresh episodes, of the last policy."""
     space = learner.model.action_space
     policy = as_judged(learner.model, config.env_id)
-    evaluation = _play(config, policy, EVALUATION)
-    best = true_returns(evaluation)
+    best = true_returns(_play(config, policy, EVALUATION))
     chance = true_returns(_play(config, act_randomly(space, config.eval_episodes, config.seed), RANDOM))
     reward_model = None
     if learner.reward is not None and data is not None:
@@ -55,7 +58,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
         "eval_episodes": config.eval_episodes,
         "random_return_mean": float(chance.mean()),
         **score(config, policy),
-        **measure(config, evaluation),
+        **measure(config, policy),
         "wall_seconds": round(learner.wall_seconds, 1),
         "cpu_seconds": round(learner.cpu_seconds, 1),
         "fit_seconds": round(learner.fit_seconds, 1),
@@ -70,11 +73,12 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
     }
 
 
-def measure(config: RlhfConfig, rollout: Rollout) -> dict[str, float]:
-    """Means over the episodes of what the suite measures of a behaviour, by name; nothing where it measures nothing."""
+def measure(config: RlhfConfig, policy: Policy) -> dict[str, float]:
+    """Means over fresh episodes of what the suite measures of a behaviour, by name; nothing where it measures nothing."""
     row = find(config.env_id)
-    if row is None or row.measure is None or rollout.render_states is None:
+    if row is None or row.measure is None:
         return {}
+    rollout = _play(replace(config, horizon=MEASURED_STEPS), policy, EVALUATION)
     figures = load_plugin(row.measure)(rollout.render_states)
     return {f"{name}_mean": float(np.mean(values)) for name, values in figures.items()}
 
