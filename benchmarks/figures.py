@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import atari_figures
+import behaviour_figures
 import numpy as np
 
 from prefrl.metrics import normalised_return
@@ -22,6 +23,8 @@ from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "results" / "mujoco"
+BEHAVIOURS = ROOT / "results" / "behaviours"
+GAMES = ROOT / "results" / "atari"
 THROUGHPUT = ROOT / "benchmarks" / "results" / "throughput.json"
 TASKS = (
     "Hopper", "HalfCheetah", "Reacher", "Walker2d", "Ant", "Swimmer", "InvertedPendulum", "InvertedDoublePendulum"
@@ -184,13 +187,17 @@ def fill(text: str, parts: dict[str, str]) -> str:
 
 def main() -> None:
     readme = ROOT / "README.md"
-    parts = {"learning": learning_table(), "curves": pictures(STUDY, ROOT / "docs" / "images" / "mujoco")}
-    if (ROOT / "results" / "atari").exists():
-        games, images = ROOT / "results" / "atari", ROOT / "docs" / "images" / "atari"
-        parts |= {"atari": atari_figures.table(games), "atari-curves": atari_figures.pictures(games, images, ROOT)}
-    if THROUGHPUT.exists():
-        measured = json.loads(THROUGHPUT.read_text(encoding="utf-8"))
-        parts |= {"speed": speed_table(measured), "shares": shares_table(measured)}
+    images = ROOT / "docs" / "images"
+    measured = json.loads(THROUGHPUT.read_text(encoding="utf-8"))
+    parts = {
+        "learning": learning_table(),
+        "curves": pictures(STUDY, images / "mujoco"),
+        "behaviours": behaviour_figures.table(BEHAVIOURS),
+        "atari": atari_figures.table(GAMES),
+        "atari-curves": atari_figures.pictures(GAMES, images / "atari", ROOT),
+        "speed": speed_table(measured),
+        "shares": shares_table(measured),
+    }
     readme.write_text(fill(readme.read_text(encoding="utf-8"), parts), encoding="utf-8")
 
 

@@ -37,7 +37,8 @@ def main() -> None:
         clips = [
             renderer.draw(episode["render_states"][: SECONDS * fps * every : every]) for episode in episodes.values()
         ]
-    captions = [f"{name}: true return {each['true_rewards'].sum():,.0f}" for name, each in episodes.items()]
+    returns = {name: f"true return {each['true_rewards'].sum():,.0f}" for name, each in episodes.items()}
+    captions = [name if row.measure else f"{name}: {returned}" for name, returned in returns.items()]
     frames = [captioned(np.concatenate(parts, axis=1), captions) for parts in zip(*clips, strict=True)]
     frames[0].save(
         args.picture, save_all=True, append_images=frames[1:], duration=1000 // fps, loop=0, quality=60, method=6

@@ -63,10 +63,10 @@ def test_the_readme_says_what_is_committed(benchmark):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert figures.learning_table() in readme, "run python benchmarks/figures.py"
     assert benchmark("atari_figures").table(ROOT / "results" / "atari") in readme, "run python benchmarks/figures.py"
-    if figures.THROUGHPUT.exists():
-        measured = json.loads(figures.THROUGHPUT.read_text(encoding="utf-8"))
-        assert figures.speed_table(measured) in readme, "run python benchmarks/figures.py"
-        assert figures.shares_table(measured) in readme, "run python benchmarks/figures.py"
+    assert benchmark("behaviour_figures").table(figures.BEHAVIOURS) in readme, "run python benchmarks/figures.py"
+    measured = json.loads(figures.THROUGHPUT.read_text(encoding="utf-8"))
+    assert figures.speed_table(measured) in readme, "run python benchmarks/figures.py"
+    assert figures.shares_table(measured) in readme, "run python benchmarks/figures.py"
 
 
 def test_throughput_runs_prefrl_and_its_shares_of_the_time_add_up(benchmark, monkeypatch):
@@ -141,6 +141,16 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
     *_, first, second = benchmark("atari_figures").table(tmp_path).splitlines()
     assert first == "| Pong | true reward | 0 | **300,000** | 20 | 400,000 | 18.2 ± 2.0 |  |  |"
     assert second == "| Pong | 5,500 (2,100 asked) | 1 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
+
+
+def test_the_table_of_behaviours_has_each_seed_of_each_measure(benchmark, tmp_path):
+    for seed, turns in ((0, 11.25), (1, 6.0)):
+        folder = tmp_path / "HopperBackflip" / "default-900" / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        about = {"env_id": "prefrl/HopperBackflip-v0", "variant": "default", "labels": 900, "steps": 1_000_448}
+        (folder / "summary.json").write_text(json.dumps(about | {"seed": seed, "rotations_mean": turns}))
+    *_, row = benchmark("behaviour_figures").table(tmp_path).splitlines()
+    assert row == "| HopperBackflip | 900 | 1,000,448 | whole backward rotations in 1,000 steps | **11.2, 6** |"
 
 
 def game_rows(*played):

@@ -71,6 +71,17 @@ def test_a_run_leaves_everything_it_promises(finished):
     assert finished.progress.read_text().splitlines()[0].split(",") == list(COLUMNS)
 
 
+def test_a_behaviour_is_measured_over_longer_episodes_than_it_was_trained_in(tmp_path, monkeypatch):
+    played = []
+    monkeypatch.setattr(
+        "prefrl_envs.measures.rotations", lambda states: played.append(states) or {"rotations": [3.0, 4.0]}
+    )
+    config = dataclasses.replace(SMALL, env_id="prefrl/HopperBackflip-v0", labels=0, steps=1024)
+    _, folder = run(config, tmp_path / "flip")
+    assert [states.shape for states in played] == [(1000, SMALL.eval_episodes, 6)]
+    assert folder.summary()["rotations_mean"] == 3.5
+
+
 def test_the_summary_has_what_benchmarks_read(finished):
     summary = finished.summary()
     assert summary["labels"] == 30

@@ -74,7 +74,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
 
 
 def measure(config: RlhfConfig, policy: Policy) -> dict[str, float]:
-    """Means over fresh episodes of what the suite measures of a behaviour, by name; nothing where it measures nothing."""
+    """What the suite measures of a behaviour, by name: means over fresh episodes. Nothing where it measures nothing."""
     row = find(config.env_id)
     if row is None or row.measure is None:
         return {}
