@@ -18,7 +18,8 @@ pytest_plugins = ["prefrl.testing", "stores", "pages"]
 
 
 def missing(what, why):
-    """Skips a test and says what to install for it; fails it where PREFRL_REQUIRE names it, as in .ci/run."""
+    """Says what to install for a test. Skips it, as the README promises to who has no PostgreSQL, X server or
+    chromium; fails it where PREFRL_REQUIRE names it, as in .ci/run: there nothing is skipped."""
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")
     pytest.skip(f"{what}: {why}")

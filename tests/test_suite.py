@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_gymnasium
-from prefrl_envs.suite import SUITE, Entry, canonical_id, entry, find, register_suite
+from prefrl_envs.suite import SUITE, Entry, canonical_id, entry, find, register_suite, render_without_display
 from prefrl_envs.wrappers import make_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
@@ -98,10 +98,28 @@ def test_no_module_of_the_suite_loads_the_trainer():
     assert _python(code + "print({'torch', 'stable_baselines3', 'prefrl'} & set(sys.modules))") == "set()"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux does MuJoCo draw by EGL")
-def test_without_a_display_mujoco_draws_by_egl_unless_told_otherwise():
+@pytest.mark.parametrize(
+    "platform, given, expected",
+    [
+        ("linux", {}, "egl"),
+        ("linux", {"DISPLAY": ":0"}, None),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, None),
+        ("linux", {"MUJOCO_GL": "osmesa"}, "osmesa"),
+        ("darwin", {}, None),
+        ("win32", {}, None),
+    ],
+)
+def test_without_a_display_mujoco_draws_by_egl_on_linux_unless_told_otherwise(monkeypatch, platform, given, expected):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(os, "environ", given)
+    render_without_display()
+    assert given.get("MUJOCO_GL") == expected
+
+
+def test_importing_the_suite_chooses_how_mujoco_draws():
     code = "import prefrl_envs, os; print(os.environ.get('MUJOCO_GL'))"
-    assert _python(code, MUJOCO_GL=None, DISPLAY=None, WAYLAND_DISPLAY=None) == "egl"
+    chosen = _python(code, MUJOCO_GL=None, DISPLAY=None, WAYLAND_DISPLAY=None)
+    assert chosen == ("egl" if sys.platform == "linux" else "None")
     assert _python(code, MUJOCO_GL=None, DISPLAY=":0", WAYLAND_DISPLAY=None) == "None"
     assert _python(code, MUJOCO_GL="osmesa", DISPLAY=None, WAYLAND_DISPLAY=None) == "osmesa"
 

@@ -274,5 +274,5 @@ inverted_double_pendulum = Task(
     _double_pendulum_reward,
     fields=("site_xpos", "qfrc_constraint"),
 )
-hopper_backflip = Task(TurningHopperEnv, _turning, _backflip_reward, fields=("geom_xpos", "geom_xmat"), hidden=True)
+hopper_backflip = Task(TurningHopperEnv, _turning, _backflip_reward, hidden=True)
 half_cheetah_one_leg = Task(HalfCheetahEnv, _all_but_x, _one_leg_reward, fields=("geom_xpos", "geom_xmat"), hidden=True)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from prefrl.moments import RunningMoments
@@ -103,18 +104,17 @@ class FilledRolloutBuffer(Filled):
         super().compute_returns_and_advantage(last_values, dones)
 
     def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
-        """One pass over the rollout in a new order, in minibatches on the device."""
+        """One pass over the rollout in a new order, SB3's own, in minibatches on the device."""
         if not self.generator_ready:
             self._samples = [self._steps_on_device(getattr(self, name)) for name in SAMPLED]
-            self.generator_ready = True
-        steps, envs = self.buffer_size, self.n_envs
-        # SB3's own minibatches: drawn from the generator that its set_random_seed seeds, which is NumPy's old one,
-        # and counted environment by environment.
-        shuffled = np.random.permutation(steps * envs)  # noqa: NPY002 (a new generator would draw others than SB3)
-        env, step = np.divmod(shuffled, steps)
-        order = torch.as_tensor(step * envs + env, device=self.device)
-        for batch in order.split(batch_size or steps * envs):
-            yield RolloutBufferSamples(*(rows[batch] for rows in self._samples))
+            self.generator_ready = True  # SB3 would reorder every array here
+        return super().get(batch_size)
+
+    def _get_samples(self, batch_inds: np.ndarray, env: VecNormalize | None = None) -> RolloutBufferSamples:
+        """The steps with these numbers, which SB3 counts environment by environment."""
+        number, step = np.divmod(batch_inds, self.buffer_size)
+        order = torch.as_tensor(step * self.n_envs + number, device=self.device)
+        return RolloutBufferSamples(*(rows[order] for rows in self._samples))
 
     def _steps_on_device(self, array: np.ndarray) -> Tensor:
         """[T, N, ...] -> [T * N, ...]; on a CPU without a copy."""
