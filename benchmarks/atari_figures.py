@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import committed
+from committed import Summary
 
 from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
 
 LABELS = {0: "true reward"}  # what a number of comparisons is called; others by their number
-Summary = dict[str, Any]
 
 
 def table(study: Path) -> str:
@@ -26,10 +23,9 @@ def table(study: Path) -> str:
 
 def runs(study: Path) -> list[tuple[Path, Summary]]:
     """Folder and summary of every run, by game, comparisons wanted, variant and seed."""
-    found = [
-        (file.parent, json.loads(file.read_text(encoding="utf-8"))) for file in study.glob("*/*/seed-*/summary.json")
-    ]
-    return sorted(found, key=lambda run: (run[1]["env_id"], wanted(run[1]), run[1]["variant"], run[1]["seed"]))
+    return sorted(
+        committed.runs(study), key=lambda run: (run[1]["env_id"], wanted(run[1]), run[1]["variant"], run[1]["seed"])
+    )
 
 
 def wanted(summary: Summary) -> int:
@@ -65,7 +61,7 @@ def pictures(study: Path, folder: Path, root: Path) -> str:
     """Draws the scores of each game over its steps; the README's lines that show them."""
     games: dict[str, dict[str, list[Run]]] = {}
     for place, summary in runs(study):
-        games.setdefault(place.parts[-3], {}).setdefault(name(summary), []).append(curve(place))
+        games.setdefault(place.parts[-3], {}).setdefault(name(summary), []).append(committed.curve(place, "score"))
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for game, series in games.items():
@@ -74,10 +70,3 @@ def pictures(study: Path, folder: Path, root: Path) -> str:
         (folder / f"{game}.svg").write_text(to_svg(figure, said) + "\n", encoding="utf-8")
         lines.append(f"![{said}]({(folder / f'{game}.svg').relative_to(root)})\n")
     return "\n".join(lines)
-
-
-def curve(place: Path) -> Run:
-    """(steps, mean score of the games that ended since the row before)."""
-    rows = list(csv.DictReader((place / "curve.csv").read_text(encoding="utf-8").splitlines()))
-    steps, scores = ([float(row[key] or "nan") for row in rows] for key in ("step", "score"))
-    return np.array(steps), np.array(scores)

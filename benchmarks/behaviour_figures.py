@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+
+from committed import Summary, runs
 
 MEASURES = {
     "rotations_mean": "whole backward rotations in 1,000 steps",
     "one_leg_share_mean": "share of the time on the rear leg alone",
     "one_leg_metres_mean": "metres run on it in 1,000 steps",
 }
-Summary = dict[str, Any]
 
 
 def table(study: Path) -> str:
     """Behaviour by behaviour, what was measured of each seed's last policy."""
-    runs: dict[tuple[str, str], list[Summary]] = {}
-    for file in sorted(study.glob("*/*/seed-*/summary.json")):
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        runs.setdefault((summary["env_id"], summary["variant"]), []).append(summary)
+    variants: dict[Path, list[Summary]] = {}
+    for folder, summary in runs(study):
+        variants.setdefault(folder.parent, []).append(summary)
     head = "| behaviour | comparisons | steps | measured, mean of 20 episodes | each seed |\n|---|---|---|---|---|\n"
-    return head + "".join(_row(seeds, name) for seeds in runs.values() for name in MEASURES if name in seeds[0])
+    return head + "".join(_row(seeds, name) for seeds in variants.values() for name in MEASURES if name in seeds[0])
 
 
 def _row(seeds: list[Summary], name: str) -> str:
-    seeds = sorted(seeds, key=lambda summary: summary["seed"])
     cells = [
         seeds[0]["env_id"].removeprefix("prefrl/").removesuffix("-v0"),
         f"{seeds[0]['labels']:,}" if seeds[0]["labels"] else "the oracle's own reward",

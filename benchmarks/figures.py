@@ -8,7 +8,6 @@ its marks, `<!-- figures: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import Any
 
 import atari_figures
 import behaviour_figures
+import committed
 import numpy as np
+from committed import Summary
 
 from prefrl.metrics import normalised_return
 from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
@@ -34,13 +35,10 @@ CURVES = {"700 comparisons": "default-700", "true reward": "default-0", "true re
 
 END = "<!-- end -->"
 
-Summary = dict[str, Any]
-
 
 def summaries(task: str, variant: str, study: Path = STUDY) -> list[Summary]:
     """Of every seed that is there, in order."""
-    files = sorted((study / task / variant).glob("seed-*/summary.json"), key=lambda file: _seed(file.parent))
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return [summary for _, summary in committed.runs(study, task, variant)]
 
 
 def returns(runs: Sequence[Summary]) -> np.ndarray:
@@ -116,17 +114,7 @@ def pictures(study: Path, folder: Path) -> str:
 
 def curves(task: str, variant: str, study: Path) -> list[Run]:
     """(steps, true return of the training episodes) of every seed."""
-    found = []
-    for file in sorted((study / task / variant).glob("seed-*/curve.csv"), key=lambda file: _seed(file.parent)):
-        rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
-        columns = ([float(row[name] or "nan") for row in rows] for name in ("step", "true_return"))
-        steps, values = map(np.array, columns)
-        found.append((steps, values))
-    return found
-
-
-def _seed(folder: Path) -> int:
-    return int(folder.name.removeprefix("seed-"))
+    return [committed.curve(folder, "true_return") for folder, _ in committed.runs(study, task, variant)]
 
 
 WHAT = {
