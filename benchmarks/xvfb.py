@@ -10,9 +10,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def x_server(screen: str = "1280x720") -> Iterator[str]:
-    """The name of a display of `screen` pixels, such as ":99"."""
+    """The name of a display of `screen` pixels, such as ":99".
+
+    It does not reset once its only window is gone: who connects at that moment would be turned away.
+    """
     reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{screen}x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{screen}x24", "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
     try:
