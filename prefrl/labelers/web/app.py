@@ -147,12 +147,13 @@ class Desk:
     async def clip(self, request: Request) -> Response:
         """Only of what this tab shows or has ahead."""
         segments = await run_in_threadpool(self._tab(request).segments)
-        segment = next((each for each in segments if each.id == request.path_params["segment"]), None)
-        if segment is None:
+        ids = [segment.id for segment in segments]
+        if (name := request.path_params["segment"]) not in ids:
             raise HTTPException(404, "no such clip")
+        rank = ids.index(name)
         try:
             # Shielded: others may wait for the same clip.
-            video = await asyncio.shield(asyncio.wrap_future(self._clips.clip(segment)))
+            video = await asyncio.shield(asyncio.wrap_future(self._clips.clip(segments[rank], rank)))
         except ValueError as error:
             raise HTTPException(409, str(error)) from None
         return Response(video, media_type="video/webm")
@@ -172,7 +173,7 @@ class Desk:
         return JSONResponse(await run_in_threadpool(self._said_of, tab) | more, status)
 
     def _said_of(self, tab: Tab) -> dict[str, Any]:
-        self._clips.want(tab.segments())
+        self._clips.want(tab, tab.segments())
         counts = self._store.counts()
         return tab.state() | {
             "question": self._question or self._store.question,

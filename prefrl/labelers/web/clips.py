@@ -1,14 +1,14 @@
-"""Clips by segment: drawn ahead, one after the other, the most urgent first; the last ones are kept."""
+"""Clips by segment: drawn one after the other, the most urgent first; the last ones are kept."""
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from queue import PriorityQueue
+from itertools import zip_longest
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -28,6 +28,9 @@ class Draw(Protocol):
 class Clips:
     """The clips of segments, from a thread that draws them.
 
+    First come those that a browser waits for; then, ahead of time, those that somebody will want to see. What nobody
+    wants any more is not drawn: in a crowd pairs are answered faster than clips are drawn.
+
     Args:
         start: makes what draws; called again where that has died.
         kept: clips to keep at most.
@@ -40,54 +43,78 @@ class Clips:
         self._start, self._kept = start, kept
         self._draw: Draw | None = start()
         self._clips: OrderedDict[str, Future[bytes]] = OrderedDict()
-        self._jobs: PriorityQueue[tuple[float, int, Segment | None, Future[bytes]]] = PriorityQueue()
-        self._order, self._lock = itertools.count(), threading.Lock()
+        self._awaited: dict[str, tuple[int, Segment]] = {}  # with its rank, by id
+        self._wanted: WeakKeyDictionary[object, list[Segment]] = WeakKeyDictionary()
+        self._changed, self._closed = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, daemon=True, name="prefrl-clips")
         self._thread.start()
 
-    def want(self, segments: Sequence[Segment]) -> None:
-        """Has these drawn, the first ones first; returns at once."""
-        for rank, segment in enumerate(segments):
-            self._clip(segment, rank)
+    def want(self, who: object, segments: Sequence[Segment]) -> None:
+        """Has these drawn, the first ones first, in place of what `who` wanted before; returns at once."""
+        with self._changed:
+            self._wanted[who] = list(segments)
+            self._changed.notify()
 
-    def clip(self, segment: Segment) -> Future[bytes]:
-        """The WebM of a segment, there or still to come; a ValueError in it says why nothing draws it."""
-        return self._clip(segment, 0)
+    def clip(self, segment: Segment, rank: int = 0) -> Future[bytes]:
+        """The WebM of a segment, there or still to come; a ValueError in it says why nothing draws it.
+
+        Args:
+            rank: of those that are waited for the lowest is drawn first.
+        """
+        with self._changed:
+            clip = self._clips.get(segment.id)
+            if clip is None or (clip.done() and clip.exception() is not None):
+                clip = self._keep(segment)
+            if not (clip.done() or clip.running()):
+                before, _ = self._awaited.get(segment.id, (rank, segment))
+                self._awaited[segment.id] = min(before, rank), segment
+                self._changed.notify()
+            self._clips.move_to_end(segment.id)
+        return clip
 
     def close(self) -> None:
         """Ends the thread and what draws; clips that are still to come are cancelled."""
-        with self._lock:
+        with self._changed:
+            self._closed = True
             for clip in self._clips.values():
                 clip.cancel()
-        self._jobs.put((-1.0, next(self._order), None, Future()))
+            self._changed.notify()
         self._thread.join(timeout=5)
 
-    def _clip(self, segment: Segment, rank: int) -> Future[bytes]:
-        with self._lock:
-            clip = self._clips.get(segment.id)
-            if clip is None or (clip.done() and clip.exception() is not None):
-                clip = self._clips[segment.id] = Future()
-                self._jobs.put((rank, next(self._order), segment, clip))
-            elif rank == 0 and not clip.done():
-                self._jobs.put((0, next(self._order), segment, clip))  # somebody looks at it now
-            self._clips.move_to_end(segment.id)
-            while len(self._clips) > self._kept:
-                self._clips.popitem(last=False)
+    def _keep(self, segment: Segment) -> Future[bytes]:
+        """A clip to come, in place of the drawn one that was asked for least lately."""
+        clip = self._clips[segment.id] = Future()
+        drawn = [name for name, each in self._clips.items() if each.done()]
+        for name in drawn[: max(0, len(self._clips) - self._kept)]:
+            del self._clips[name]
         return clip
 
     def _work(self) -> None:
-        while True:
-            _, _, segment, clip = self._jobs.get()
-            if segment is None:
-                break
-            if clip.done() or not clip.set_running_or_notify_cancel():
-                continue
+        while (job := self._next_job()) is not None:
+            segment, clip = job
             try:
                 clip.set_result(self._drawn(segment))
             except ValueError as error:
                 clip.set_exception(error)
         if self._draw is not None:
             self._draw.close()
+
+    def _next_job(self) -> tuple[Segment, Future[bytes]] | None:
+        """Waits for something to draw; None once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._most_urgent() is not None)
+            if self._closed or (segment := self._most_urgent()) is None:
+                return None
+            self._awaited.pop(segment.id, None)
+            clip = self._clips.get(segment.id) or self._keep(segment)
+            clip.set_running_or_notify_cancel()
+            return segment, clip
+
+    def _most_urgent(self) -> Segment | None:
+        if self._awaited:
+            return min(self._awaited.values(), key=lambda awaited: awaited[0])[1]
+        by_rank = (segment for rank in zip_longest(*self._wanted.values()) for segment in rank)
+        return next((each for each in by_rank if each is not None and each.id not in self._clips), None)
 
     def _drawn(self, segment: Segment) -> bytes:
         if segment.render_states is None:
