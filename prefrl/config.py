@@ -122,7 +122,7 @@ class RlhfConfig:
     store: str | None = None  # URL of a database for the comparisons; None for a file in the run's folder
     device: str = "auto"  # auto, cpu, cuda or mps
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of the agent's cnn; auto: as a self-test finds faster
-    threads: int = 2  # CPU threads of torch and of batched stepping
+    threads: int = 1  # CPU threads of torch and of batched stepping; small networks gain nothing from more
     agent: PpoConfig = field(default_factory=PpoConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     query: QueryConfig = field(default_factory=QueryConfig)

@@ -38,7 +38,7 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     )
     return RlhfConfig(
         env_id=env_id, labels=labels, steps=steps, seed=seed, preset=preset,
-        agent=agent, reward=reward, query=query,
+        agent=agent, reward=reward, query=query, threads=2 if is_game(env_id) else 1,
     )  # fmt: skip
 
 
