@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
+from prefrl.labelers.sizes import CLIP_BYTES, CLIP_SECONDS, LEAST_HEIGHT, frame_height
 from prefrl.labelers.subject import NOTHING_SAID, Subject, Trainer
 from prefrl.labelers.window.actions import CAPS, EXPLAINED, LABELS, Action, action_of
 from prefrl.labelers.window.figures import figures, short
 from prefrl.labelers.window.layout import ASPECT, Box, arrange
 from prefrl.labelers.window.playback import REST_S, SLOW, Glow, Playback
-from prefrl.labelers.window.sizes import CLIP_BYTES, CLIP_SECONDS, LEAST_HEIGHT, frame_height, frame_size
 from prefrl.labelers.window.view import ButtonState, Screen, View
 
 SIZES = [(1280, 720), (1920, 1080), (3840, 2160), (900, 600), (700, 1000), (2560, 1080)]
@@ -186,23 +186,22 @@ def test_a_status_is_read_and_knows_when_all_labels_are_given(tmp_path):
 
 def test_clips_are_drawn_as_large_as_they_are_shown_where_that_is_fast():
     assert frame_height(480, 60, seconds_per_pixel=1e-9) == 480
-    assert frame_size(480) == (600, 480)
 
 
 def test_large_windows_and_long_clips_are_bounded_by_memory():
-    width, height = frame_size(frame_height(2000, 60, seconds_per_pixel=1e-12))
-    assert 0.97 * CLIP_BYTES < 60 * 3 * width * height <= 1.01 * CLIP_BYTES
+    height = frame_height(2000, 60, seconds_per_pixel=1e-12, aspect=ASPECT)
+    assert 0.97 * CLIP_BYTES < 60 * 3 * ASPECT * height**2 <= 1.01 * CLIP_BYTES
 
 
 def test_slow_machines_draw_smaller_but_not_tiny():
-    slow = frame_height(720, 60, seconds_per_pixel=60e-9)
+    slow = frame_height(720, 60, seconds_per_pixel=60e-9, aspect=ASPECT)
     assert 60 * 60e-9 * slow * slow * ASPECT == pytest.approx(CLIP_SECONDS, rel=0.02)
     assert frame_height(720, 60, seconds_per_pixel=1e-3) == LEAST_HEIGHT
     assert frame_height(200, 60, seconds_per_pixel=1e-3) == 200
 
 
 def test_a_size_is_kept_while_it_is_about_right():
-    assert frame_height(720, 60, seconds_per_pixel=60e-9, before=360) == 360
+    assert frame_height(720, 60, seconds_per_pixel=60e-9, aspect=ASPECT, before=360) == 360
     assert frame_height(550, 60, seconds_per_pixel=1e-9, before=360) == 550
     assert frame_height(300, 60, seconds_per_pixel=1e-9, before=360) == 300  # the window has become smaller
 
@@ -214,7 +213,7 @@ def test_how_a_button_looks():
 
 
 def test_all_of_this_needs_no_pygame():
-    names = ("actions", "figures", "layout", "playback", "sizes", "view")
+    names = ("actions", "figures", "layout", "playback", "view")
     code = "; ".join(f"import prefrl.labelers.window.{name}" for name in names)
     check = "import sys; assert 'pygame' not in sys.modules"
     subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True, capture_output=True)

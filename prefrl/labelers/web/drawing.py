@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Literal
 
 import numpy as np
 
-from prefrl.clips import frames_of, renderer, shown_fps, webm
+from prefrl.clips import frames_of, recorded, renderer, shown_fps, webm
 from prefrl.labelers.drawing import become_a_drawing_process
+from prefrl.labelers.sizes import FIRST_GUESS, frame_height
 
-PIXELS = 480  # width and height of a clip that is drawn
+PIXELS = 480  # width and height of a clip that is drawn, at most
 
 
 def draw_until_closed(
@@ -20,16 +22,29 @@ def draw_until_closed(
 ) -> None:
     """Says "" when it can draw, or why it cannot; then a clip for each [T, S] of states, until the other end closes."""
     become_a_drawing_process()
+    pace, size, fps = FIRST_GUESS, PIXELS, shown_fps(env_id)
     with ExitStack() as stack:
         try:
-            draw = stack.enter_context(renderer(env_id, PIXELS, PIXELS, horizon, on_end))
+            draw = stack.enter_context(renderer(env_id, size, size, horizon, on_end))
         except ValueError as error:
             connection.send(str(error))
             return
         connection.send("")
         with suppress(EOFError, BrokenPipeError, ConnectionResetError):
             while True:
-                connection.send_bytes(webm(frames_of(connection.recv(), draw), shown_fps(env_id)))
+                states = connection.recv()
+                if recorded(states) is not None:  # nothing is drawn
+                    connection.send_bytes(webm(frames_of(states, draw), fps))
+                    continue
+                fitting = frame_height(PIXELS, len(states), pace, before=size) // 2 * 2  # a video's colours are 2x2
+                if fitting != size:
+                    stack.close()
+                    size = fitting
+                    draw = stack.enter_context(renderer(env_id, size, size, horizon, on_end))
+                    draw(states[:1])  # the first picture sets things up; it says nothing of the pace
+                began = time.perf_counter()
+                connection.send_bytes(webm(frames_of(states, draw), fps))
+                pace = (time.perf_counter() - began) / (len(states) * size * size)
 
 
 class DrawingProcess:

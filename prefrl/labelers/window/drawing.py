@@ -13,9 +13,8 @@ import numpy as np
 
 from prefrl.clips import recorded, renderer
 from prefrl.labelers.drawing import become_a_drawing_process
-from prefrl.labelers.window.sizes import frame_height, frame_size
-
-FIRST_GUESS = 40e-9  # seconds a pixel, of a processor that draws by itself; the first clip comes soon
+from prefrl.labelers.sizes import FIRST_GUESS, frame_height
+from prefrl.labelers.window.layout import ASPECT
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,11 @@ def serve(connection: Connection, env_id: str, horizon: int | None, on_end: Lite
                 if (screens := recorded(job.states)) is not None:  # small: the window enlarges them
                     _send_clip(connection, screens, len(screens), (screens.shape[2], screens.shape[1]))
                     continue
-                new_height = frame_height(job.shown_height, len(job.states), pace, height or None)
+                new_height = frame_height(job.shown_height, len(job.states), pace, ASPECT, height or None)
                 try:
                     if draw is None or new_height != height:
                         stack.close()
-                        width, height = frame_size(new_height)
+                        width, height = round(new_height * ASPECT), new_height
                         draw = stack.enter_context(renderer(env_id, width, height, horizon, on_end))
                         draw(job.states[:1])  # the first picture sets things up; it says nothing of the pace
                     frames = (draw(state[None]) for state in job.states)
