@@ -126,11 +126,11 @@ class TestOneLeg:
     @pytest.mark.parametrize(
         "pose, expected",
         [
-            ({"rootz": 0.05, "rooty": -0.5}, 3.0),  # rearing: 1 + 2 m/s
-            ({"rootz": -0.13}, 0.0),  # on both feet
-            ({"rootz": -0.55, "fthigh": -1.0}, 0.0),  # on its belly
-            ({"rootz": -0.4, "rooty": np.pi}, 0.0),  # on its back, legs up
-            ({"rootz": 0.5, "rooty": np.pi}, 0.0),  # in the air upside down
+            ({"rootz": 0.05, "rooty": -0.5}, 1.5),  # rearing: 1, and a quarter of 2 m/s
+            ({"rootz": -0.13}, -2.0),  # on both feet
+            ({"rootz": -0.55, "fthigh": -1.0}, -2.0),  # on its belly
+            ({"rootz": -0.4, "rooty": np.pi}, -2.0),  # on its back, legs up
+            ({"rootz": 0.5, "rooty": np.pi}, -2.0),  # in the air upside down
         ],
     )
     def test_it_is_paid_on_the_rear_leg_only(self, v5, pose, expected):
