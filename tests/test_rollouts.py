@@ -211,6 +211,11 @@ class TestGames:
             frames = frames.base
         assert frames.nbytes == (11 + 2) * 2 * 16
 
+    def test_frames_that_span_several_blocks_are_in_order(self, monkeypatch):
+        expected = play(consoles(), 11).obs
+        monkeypatch.setattr("prefrl.rollouts.BLOCK", 3)
+        np.testing.assert_array_equal(play(consoles(), 11).obs, expected)
+
     def test_a_segment_has_its_own_frames_once(self):
         rollout = play(consoles(), 11)
         segment = rollout.segment("x", 1, 3, 8)
@@ -225,6 +230,8 @@ class TestGames:
         obs, actions = rollout.flat()
         assert obs[:, 2, 0, 0].tolist() == [2, 102, 3, 103, 4, 104, 5, 105, 6, 106]
         assert len(actions) == 10
+        some, _ = rollout.flat(slice(1, 3))
+        np.testing.assert_array_equal(some, obs[2:6])
 
     def test_reset_starts_the_stacks_afresh(self):
         made = consoles()

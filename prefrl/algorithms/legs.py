@@ -19,6 +19,7 @@ from prefrl.rollouts import EpisodeReturns, Recorder, Rollout
 from prefrl.runs import Row
 
 HELD_STEPS = 8  # that a random action lasts on average before the first comparisons
+OBSERVED_STEPS = 256  # of every environment at a time: what a game shows before learning would be half a gigabyte
 
 
 class Leg:
@@ -102,6 +103,7 @@ class Leg:
 
     def _remember(self) -> None:
         """Only now, between two rollouts, may the policy's statistics change."""
-        observe(self._learner.model, self._rollout.flat()[0])
+        for start in range(0, len(self._rollout.dones), OBSERVED_STEPS):
+            observe(self._learner.model, self._rollout.flat(slice(start, start + OBSERVED_STEPS))[0])
         if self._learner.reward is not None:
             self._learner.reward.pool.add(self._rollout, self.rng)
