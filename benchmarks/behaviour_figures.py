@@ -8,8 +8,8 @@ from committed import Summary, runs
 
 MEASURES = {
     "rotations_mean": "whole backward rotations in 1,000 steps",
-    "one_leg_share_mean": "share of the time on the rear leg alone",
-    "one_leg_metres_mean": "metres run on it in 1,000 steps",
+    "one_leg_share_mean": "share of the time in stretches of 1 s or more on the rear leg",
+    "one_leg_metres_mean": "metres run in these, in 1,000 steps",
 }
 
 

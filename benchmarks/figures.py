@@ -2,7 +2,7 @@
 
     python benchmarks/figures.py
 
-Reads results/ and benchmarks/results/throughput.json; writes docs/images/<study>/<task>.svg and the README between
+Reads results/ and benchmarks/results/; writes docs/images/<study>/<task>.svg and the README between
 its marks, `<!-- figures: NAME -->` and `<!-- end -->`.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import atari_figures
 import behaviour_figures
 import committed
+import labelling_figures
 import numpy as np
 from committed import Summary
 
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "results" / "mujoco"
 BEHAVIOURS = ROOT / "results" / "behaviours"
 GAMES = ROOT / "results" / "atari"
-THROUGHPUT = ROOT / "benchmarks" / "results" / "throughput.json"
+MEASURED = ROOT / "benchmarks" / "results"
 TASKS = (
     "Hopper", "HalfCheetah", "Reacher", "Walker2d", "Ant", "Swimmer", "InvertedPendulum", "InvertedDoublePendulum"
 )  # fmt: skip
@@ -176,13 +177,15 @@ def fill(text: str, parts: dict[str, str]) -> str:
 def main() -> None:
     readme = ROOT / "README.md"
     images = ROOT / "docs" / "images"
-    measured = json.loads(THROUGHPUT.read_text(encoding="utf-8"))
+    measured = json.loads((MEASURED / "throughput.json").read_text(encoding="utf-8"))
     parts = {
         "learning": learning_table(),
         "curves": pictures(STUDY, images / "mujoco"),
         "behaviours": behaviour_figures.table(BEHAVIOURS),
         "atari": atari_figures.table(GAMES),
         "atari-curves": atari_figures.pictures(GAMES, images / "atari", ROOT),
+        "tools": labelling_figures.tools_table(labelling_figures.read(MEASURED, "window", "web")),
+        "crowd": labelling_figures.crowd_table(labelling_figures.read(MEASURED, "crowd", "crowd_postgresql")),
         "speed": speed_table(measured),
         "shares": shares_table(measured),
     }

@@ -64,7 +64,10 @@ def test_the_readme_says_what_is_committed(benchmark):
     assert figures.learning_table() in readme, "run python benchmarks/figures.py"
     assert benchmark("atari_figures").table(ROOT / "results" / "atari") in readme, "run python benchmarks/figures.py"
     assert benchmark("behaviour_figures").table(figures.BEHAVIOURS) in readme, "run python benchmarks/figures.py"
-    measured = json.loads(figures.THROUGHPUT.read_text(encoding="utf-8"))
+    labelling = benchmark("labelling_figures")
+    assert labelling.tools_table(labelling.read(figures.MEASURED, "window", "web")) in readme
+    assert labelling.crowd_table(labelling.read(figures.MEASURED, "crowd", "crowd_postgresql")) in readme
+    measured = json.loads((figures.MEASURED / "throughput.json").read_text(encoding="utf-8"))
     assert figures.speed_table(measured) in readme, "run python benchmarks/figures.py"
     assert figures.shares_table(measured) in readme, "run python benchmarks/figures.py"
 
@@ -151,6 +154,29 @@ def test_the_table_of_behaviours_has_each_seed_of_each_measure(benchmark, tmp_pa
         (folder / "summary.json").write_text(json.dumps(about | {"seed": seed, "rotations_mean": turns}))
     *_, row = benchmark("behaviour_figures").table(tmp_path).splitlines()
     assert row == "| HopperBackflip | 900 | 1,000,448 | whole backward rotations in 1,000 steps | **11.2, 6** |"
+
+
+def test_the_table_of_tools_has_what_a_labeler_waits_for_and_what_the_trainer_loses(benchmark):
+    times = {"keys": 200, "median": 21.4, "p90": 30.0, "p99": 47.6, "max": 60.0}
+    tool = {
+        "tool": "window", "pace_s": 3.0, "from_train_to_first_pair_s": 8.2, "key_to_next_pair_ms": times,
+        "trainer_beside_over_alone": 0.957, "flat_out": {"labels_per_minute": 99.6, "key_to_next_pair_ms": times},
+        "wrong_lost_or_double": 0,
+    }  # fmt: skip
+    table = benchmark("labelling_figures").tools_table([tool, tool | {"tool": "page"}])
+    assert table.splitlines()[0] == "| | window | page |"
+    assert "| key to next pair, a key every 3 s: median, p99 | 21 ms, 48 ms | 21 ms, 48 ms |" in table
+    assert "| trainer's speed meanwhile, of alone | **0.96** | **0.96** |" in table
+
+
+def test_the_table_of_crowds_has_what_was_lost(benchmark):
+    times = {"keys": 5, "median": 100.4, "p90": 200.0, "p99": 300.6, "max": 400.0}
+    crowd = {
+        "store": "sqlite", "answers": 1000, "of_the_browser": 60, "lost": 0, "double": 1, "answers_per_minute": 1451,
+        "answer_ms": times, "page_ms": times,
+    }  # fmt: skip
+    *_, row = benchmark("labelling_figures").crowd_table([crowd]).splitlines()
+    assert row == "| sqlite | 1,000 (60 of them the browser's) | 0, 1 | 1,451 | 100 ms, 301 ms | 100 ms, 301 ms |"
 
 
 def game_rows(*played):

@@ -210,8 +210,8 @@ def _one_leg_reward(step: Transition) -> Any:
 
     The front leg must be 2 cm clear of the ground, torso and head 10 cm, and the back on top: without
     the last two, sliding on its back with all legs in the air would pay best. The leg counts for more than the
-    speed, and setting it down costs what four steps on the other earn: a gallop, whose front leg is up in most
-    steps, would be paid as well otherwise.
+    speed, and a step with it down costs what two with it up earn: a gallop, whose front leg is up in most steps,
+    would be paid as well otherwise.
     """
     front_leg_up = clearance(step.physics, FRONT_LEG) > 0.02
     trunk_up = (clearance(step.physics, TRUNK) > 0.1) & (np.cos(step.physics.qpos[..., 2]) > 0.0)
