@@ -18,10 +18,12 @@ pytest_plugins = ["prefrl.testing", "stores", "pages"]
 
 
 def missing(what, why):
-    """Says what to install for a test. Skips it, as the README promises to who has no PostgreSQL, X server or
-    chromium; fails it where PREFRL_REQUIRE names it, as in .ci/run: there nothing is skipped."""
+    """Says what to install for a test that needs PostgreSQL, an X server or chromium: no Python package, so no pip
+    brings them. Where PREFRL_REQUIRE names it, as in .ci/run, its absence is a failure."""
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")
+    # Skipped, as the README says: who cannot install a database server or a browser (macOS, Windows, no root) can
+    # still test all the rest, and reads here what was not tested. .ci/run installs all three and skips none.
     pytest.skip(f"{what}: {why}")
 
 
