@@ -12,7 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from prefrl_envs.screens import enlarged, fitted, unpack
 
-__all__ = ["DEFAULT_FPS", "Draw", "fitted", "frames_of", "recorded", "renderer", "shown_fps", "webm", "write_video"]
+__all__ = [
+    "CELL", "DEFAULT_FPS", "Draw", "enlarged", "fitted", "frames_of", "recorded", "renderer", "shown_fps", "webm",
+    "write_video",
+]  # fmt: skip
 
 Draw = Callable[[np.ndarray], np.ndarray]  # [T, S] render states -> [T, H, W, 3] uint8 frames
 

@@ -29,9 +29,9 @@ def draw(monkeypatch):
 
         yield frames
 
-    monkeypatch.setattr(drawing, "renderer", renderer)
+    monkeypatch.setattr("prefrl.labelers.drawing.renderer", renderer)
     monkeypatch.setattr(drawing, "become_a_drawing_process", lambda: None)
-    monkeypatch.setattr(drawing, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr("prefrl.labelers.drawing.time", SimpleNamespace(perf_counter=lambda: clock.now))
     ours, theirs = Pipe()
     thread = threading.Thread(target=drawing.draw_until_closed, args=(theirs, "prefrl/Hopper-v0", None, "absorb"))
     thread.start()

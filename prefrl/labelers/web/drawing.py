@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Literal
 
 import numpy as np
 
-from prefrl.clips import frames_of, recorded, renderer, shown_fps, webm
-from prefrl.labelers.drawing import become_a_drawing_process
-from prefrl.labelers.sizes import FIRST_GUESS, frame_height
+from prefrl.clips import CELL, enlarged, recorded, shown_fps, webm
+from prefrl.labelers.drawing import PacedRenderer, become_a_drawing_process
 
 PIXELS = 480  # width and height of a clip that is drawn, at most
 
@@ -22,10 +20,10 @@ def draw_until_closed(
 ) -> None:
     """Says "" when it can draw, or why it cannot; then a clip for each [T, S] of states, until the other end closes."""
     become_a_drawing_process()
-    pace, size, fps = FIRST_GUESS, PIXELS, shown_fps(env_id)
-    with ExitStack() as stack:
+    fps = shown_fps(env_id)
+    with PacedRenderer(env_id, horizon, on_end) as paced:
         try:
-            draw = stack.enter_context(renderer(env_id, size, size, horizon, on_end))
+            paced.open(PIXELS)
         except ValueError as error:
             connection.send(str(error))
             return
@@ -33,18 +31,11 @@ def draw_until_closed(
         with suppress(EOFError, BrokenPipeError, ConnectionResetError):
             while True:
                 states = connection.recv()
-                if recorded(states) is not None:  # nothing is drawn
-                    connection.send_bytes(webm(frames_of(states, draw), fps))
+                if (screens := recorded(states)) is not None:
+                    connection.send_bytes(webm(enlarged(screens, *CELL), fps))
                     continue
-                fitting = frame_height(PIXELS, len(states), pace, before=size) // 2 * 2  # a video's colours are 2x2
-                if fitting != size:
-                    stack.close()
-                    size = fitting
-                    draw = stack.enter_context(renderer(env_id, size, size, horizon, on_end))
-                    draw(states[:1])  # the first picture sets things up; it says nothing of the pace
-                began = time.perf_counter()
-                connection.send_bytes(webm(frames_of(states, draw), fps))
-                pace = (time.perf_counter() - began) / (len(states) * size * size)
+                with paced.clip(states, PIXELS) as draw:
+                    connection.send_bytes(webm(draw(states), fps))
 
 
 class DrawingProcess:
