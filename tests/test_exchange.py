@@ -3,7 +3,10 @@
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from datasets import load_dataset
+from pyarrow import parquet
 from stores import Clock
 
 from prefrl import exchange
@@ -12,9 +15,6 @@ from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Query
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
-
-pa = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
 
 
 @pytest.fixture
@@ -254,9 +254,8 @@ class TestPreferences:
             export_preferences(store, file)
 
     def test_are_what_hugging_face_reads(self, filled, file):
-        datasets = pytest.importorskip("datasets")
         export_preferences(filled, file)
-        rows = datasets.load_dataset("parquet", data_files=str(file), cache_dir=str(file.parent / "cache"))["train"]
+        rows = load_dataset("parquet", data_files=str(file), cache_dir=str(file.parent / "cache"))["train"]
         assert set(rows.column_names) == {"env_id", "labeler", "query_id", "chosen", "rejected"}
         assert np.shape(rows[0]["chosen"]["observations"]) == (10, 4)
 
