@@ -187,6 +187,23 @@ class TestUndo:
         assert session.undo()
         assert session.current is first
 
+    def test_is_tried_again_where_the_store_could_not_be_reached(self, store, queries, sit, monkeypatch):
+        session = sit()
+        label(session, 3)
+        withdraw, broken = store.withdraw, iter([OSError("gone")])
+
+        def flaky(*arguments):
+            if error := next(broken, None):
+                raise error
+            withdraw(*arguments)
+
+        monkeypatch.setattr(store, "withdraw", flaky)
+        with pytest.raises(OSError, match="gone"):
+            session.undo()
+        assert session.undo()
+        assert session.current.query.id == queries[2].id
+        assert [c.query.id for c in store.answered()] == [queries[0].id, queries[1].id]
+
 
 class TestRepeats:
     def test_with_sides_swapped_once_each_and_not_too_soon(self, store, queries, sit):
@@ -261,31 +278,54 @@ class TestLeases:
         assert store.counts().held == 0
         assert store.claim("bob").id == queries[0].id
 
-    def test_who_comes_back_late_answers_what_is_on_the_screen_and_then_what_is_still_open(
-        self, store, queries, sit, clock
-    ):
+    def test_who_comes_back_late_sees_what_is_still_open(self, store, queries, sit, clock):
         session = sit(lease_s=60.0)
-        clock.now += 1000
+        clock.now += 1000  # asleep: nothing called `refill`
         for _ in range(2):
             query = store.claim("bob")
             store.answer(query.id, "bob", TIE)
         session.refill()
+        shown = [showing.query.id for showing in (session.current, *session.ahead)]
+        assert shown == [queries[2].id, queries[3].id, queries[4].id]
         session.answer("left")
-        assert [(c.query.id, c.labeler) for c in store.answered()][:3] == [
-            (queries[0].id, "bob"), (queries[0].id, "ann"), (queries[1].id, "bob")
+        assert [(c.query.id, c.labeler) for c in store.answered()] == [
+            (queries[0].id, "bob"), (queries[1].id, "bob"), (queries[2].id, "ann")
         ]  # fmt: skip
-        assert session.current.query.id == queries[2].id
-        session.refill()
-        assert [showing.query.id for showing in session.ahead] == [queries[3].id, queries[4].id]
 
-    def test_what_was_lost_before_it_was_seen_is_replaced(self, store, queries, sit, clock):
+    def test_who_comes_back_late_goes_on_where_nobody_was_there_meanwhile(self, store, queries, sit, clock):
+        session = sit(lease_s=60.0)
+        shown = [session.current, *session.ahead]
+        clock.now += 1000
+        session.refill()
+        assert [session.current, *session.ahead] == shown
+        assert store.claim("bob").id == queries[3].id
+        clock.now += 2
+        session.answer("left")
+        assert store.records()[0].seconds == 2
+
+    def test_an_answer_that_comes_before_anything_else_counts(self, store, queries, sit, clock):
+        session = sit(lease_s=60.0)
+        clock.now += 1000
+        store.answer(store.claim("bob").id, "bob", TIE)
+        session.answer("left")
+        assert [(c.query.id, c.labeler) for c in store.answered()] == [(queries[0].id, "bob"), (queries[0].id, "ann")]
+
+    def test_what_others_took_meanwhile_is_replaced(self, store, queries, sit, clock):
         session = sit(lease_s=60.0)
         clock.now += 61
         taken = {store.claim("bob").id for _ in range(2)}  # the one on the screen and the next
         session.refill()
-        assert session.current.query.id == queries[0].id
-        assert [showing.query.id for showing in session.ahead] == [queries[2].id, queries[3].id]
-        assert not taken & {showing.query.id for showing in session.ahead}
+        shown = [showing.query.id for showing in (session.current, *session.ahead)]
+        assert shown == [queries[2].id, queries[3].id, queries[4].id]
+        assert not taken & set(shown)
+
+    def test_what_a_sitting_that_was_killed_held_goes_back(self, store, queries, sit, clock):
+        killed, session = sit("ann", lease_s=60.0), sit("ann", lease_s=60.0)
+        lost = killed.current.query.id
+        for _ in range(61):
+            clock.now += 1
+            session.refill()
+        assert store.claim("bob").id == lost
 
     def test_close_gives_back_what_this_session_holds(self, store, queries, sit):
         here, there = sit("ann"), sit("ann")

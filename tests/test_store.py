@@ -120,15 +120,27 @@ class TestClaiming:
         assert store.claim("bob") is None
 
     def test_what_is_extended_is_held_for_longer(self, store, clock):
-        store.ask([a_query(1), a_query(2), a_query(3)])
-        store.claim("ann", lease_s=10.0)
+        first, second, third = (a_query(number) for number in (1, 2, 3))
+        store.ask([first, second, third])
+        store.claim("ann", lease_s=60.0)
         store.claim("ann", lease_s=60.0)
         store.claim("bob", lease_s=60.0)
         clock.now += 30
-        assert store.extend("ann", lease_s=60.0) == {a_query(2).id}
+        assert store.extend("ann", [second.id], lease_s=60.0) == {second.id}
         clock.now += 40
-        assert store.claim("cid").id == a_query(1).id
-        assert store.claim("cid").id == a_query(3).id
+        assert store.claim("cid").id == first.id
+        assert store.claim("cid").id == third.id
+        assert store.claim("cid") is None
+
+    def test_what_ran_out_is_taken_again_unless_others_have_it_by_now(self, store, clock):
+        asked = [a_query(number) for number in range(4)]
+        store.ask(asked)
+        ids = [store.claim("ann", lease_s=60.0).id for _ in asked]
+        clock.now += 61
+        assert store.claim("bob", lease_s=60.0).id == ids[0]
+        store.answer(ids[1], "bob", LEFT)
+        store.answer(ids[2], "ann", LEFT)
+        assert store.extend("ann", ids, lease_s=60.0) == {ids[3]}
         assert store.claim("cid") is None
 
 

@@ -83,7 +83,7 @@ class LabelingSession:
         self._given: list[Showing] = []  # what undo goes back through
         self._seconds: list[float] = []  # that each of these took
         self._repeated: set[str] = set()
-        self._shown_at = self._renewed_at = clock()
+        self._shown_at = self._renewed_at = self._looked_at = clock()
         self.refill()
 
     @property
@@ -111,13 +111,17 @@ class LabelingSession:
         """Claims pairs until `ahead` are held beside the one on the screen, and keeps the leases of all alive.
 
         To be called now and then, every second or so, and while nothing is open. Once nobody has answered for
-        five leases' time, it does nothing: what is held goes back to the others.
+        five leases' time, it does nothing: what is held goes back to the others. After a sleep, of a phone for
+        one, what others took meanwhile is gone from the screen.
         """
         now = self._clock()
+        if now - self._looked_at > self._lease_s:
+            self._shown_at = now  # it slept, and somebody has woken it
+        self._looked_at = now
         if self._queue and now - self._shown_at > AWAY_AFTER * self._lease_s:
             return
         if self._queue and now - self._renewed_at > self._lease_s / 4:
-            self._renew(on_screen=1)
+            self._renew()
         while len(self._queue) <= self._num_ahead and (query := self._store.claim(self._labeler, self._lease_s)):
             if again := self._draw_repeat():
                 self._put(again)
@@ -160,8 +164,13 @@ class LabelingSession:
         """
         if not self._given:
             return False
-        showing, _ = self._given.pop(), self._seconds.pop()
-        self._store.withdraw(showing.query.id, self._labeler, showing.repeat, self._lease_s)
+        showing = self._given[-1]
+        try:
+            self._store.withdraw(showing.query.id, self._labeler, showing.repeat, self._lease_s)
+        except ValueError:
+            self._forget_last()
+            raise
+        self._forget_last()  # not before: where the store cannot be reached, undo is tried again
         # A repeat of what is answered anew would repeat nothing.
         others = [each for each in self._queue if not each.repeat or each.query.id != showing.query.id]
         if len(others) < len(self._queue):
@@ -175,6 +184,10 @@ class LabelingSession:
         self._store.release(self._labeler, [each.query.id for each in self._queue if not each.repeat])
         self._queue.clear()
 
+    def _forget_last(self) -> None:
+        self._given.pop()
+        self._seconds.pop()
+
     def _put(self, showing: Showing) -> None:
         if not self._queue:
             self._shown_at = self._clock()
@@ -184,17 +197,18 @@ class LabelingSession:
         self._queue.popleft()
         self._shown_at = self._clock()
         if self._queue and self._shown_at - self._renewed_at >= self._lease_s:  # nobody called `refill`
-            self._renew(on_screen=0)
+            self._renew()
         if not self._queue:
             self.refill()
 
-    def _renew(self, on_screen: int) -> None:
-        """Keeps the leases; what was lost before it came to the screen is no longer ours to show."""
-        self._renewed_at = self._clock()
-        held = self._store.extend(self._labeler, self._lease_s)
-        pairs = list(self._queue)
-        ours = [each for each in pairs[on_screen:] if each.repeat or each.query.id in held]
-        self._queue = deque([*pairs[:on_screen], *ours])
+    def _renew(self) -> None:
+        """Keeps the leases; what others have taken meanwhile is no longer ours to show."""
+        self._renewed_at, before = self._clock(), self.current
+        ours = [each.query.id for each in self._queue if not each.repeat]
+        held = self._store.extend(self._labeler, ours, self._lease_s)
+        self._queue = deque(each for each in self._queue if each.repeat or each.query.id in held)
+        if self.current is not before:
+            self._shown_at = self._clock()
 
     def _draw_repeat(self) -> Showing | None:
         if self._rng.random() >= self._repeat:

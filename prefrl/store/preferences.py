@@ -139,11 +139,19 @@ class PreferenceStore:
             claimed = connection.execute(statements.claim_oldest(connection, labeler, now, now + lease_s)).scalar()
             return None if claimed is None else self._read_one(connection, claimed)
 
-    def extend(self, labeler: str, lease_s: float = 120.0) -> set[str]:
-        """Renews every claim that `labeler` still has; returns the ids of their queries."""
+    def extend(self, labeler: str, query_ids: Collection[str], lease_s: float = 120.0) -> set[str]:
+        """Renews claims of `labeler`; one that ran out is taken again, if the query still wants this labeler.
+
+        Returns:
+            The ids of those that it holds now.
+        """
         now = self._clock()
         with self._write() as connection:
-            return set(connection.execute(statements.renew_claims(labeler, now, now + lease_s)).scalars())
+            held = set(connection.execute(statements.renew_claims(labeler, query_ids, now, now + lease_s)).scalars())
+            for query_id in set(query_ids) - held:
+                again = statements.claim_oldest(connection, labeler, now, now + lease_s, query_id)
+                held.update(connection.execute(again).scalars())
+        return held
 
     def release(self, labeler: str, query_ids: Collection[str] | None = None) -> None:
         """Gives back what `labeler` has claimed and not answered: all of it, or only these queries."""

@@ -30,8 +30,8 @@ def _number_held(now: float) -> Any:
     return _of_this_query(claims).where(claims.c.until > now).with_only_columns(func.count()).scalar_subquery()
 
 
-def claim_oldest(connection: Connection, labeler: str, now: float, until: float) -> Any:
-    """Claims the oldest query that still wants this labeler, and gives its id."""
+def claim_oldest(connection: Connection, labeler: str, now: float, until: float, query_id: str | None = None) -> Any:
+    """Claims the oldest query that still wants this labeler, or this one if it does, and gives its id."""
     has_it = and_(claims.c.labeler == labeler, claims.c.until > now)
     oldest = (
         select(queries.c.id, literal(labeler), literal(until))
@@ -44,6 +44,8 @@ def claim_oldest(connection: Connection, labeler: str, now: float, until: float)
         .order_by(queries.c.seq)
         .limit(1)
     )
+    if query_id is not None:
+        oldest = oldest.where(queries.c.id == query_id)
     statement = insert(connection, claims).from_select(["query_id", "labeler", "until"], oldest)
     return _take_over(statement).returning(claims.c.query_id)
 
@@ -59,9 +61,9 @@ def _take_over(statement: Any) -> Any:
     )
 
 
-def renew_claims(labeler: str, now: float, until: float) -> Any:
-    """Renews what `labeler` holds; gives the ids of its queries."""
-    held = update(claims).where(claims.c.labeler == labeler, claims.c.until > now)
+def renew_claims(labeler: str, query_ids: Collection[str], now: float, until: float) -> Any:
+    """Renews what `labeler` holds of these queries; gives their ids."""
+    held = update(claims).where(claims.c.labeler == labeler, claims.c.query_id.in_(query_ids), claims.c.until > now)
     return held.values(until=until).returning(claims.c.query_id)
 
 
