@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 from test_rlhf import SMALL
 
-from prefrl.algorithms.feedback import START, STOCK, PeopleFeedback, answers_wanted
+from prefrl.algorithms.feedback import FIT_AFTER, START, STOCK, PeopleFeedback, answers_wanted
 from prefrl.algorithms.legs import Leg
 from prefrl.algorithms.rlhf import check, make_learner, make_recorder, train
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
-from prefrl.queries import LEFT
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT
 from prefrl.runs import RunFolder
-from prefrl.store import PreferenceStore
+from prefrl.store import PreferenceStore, codec
 
 HUMAN = dataclasses.replace(SMALL, labels=60, labeler="human", question="which is closer?")
 
@@ -124,6 +124,37 @@ def test_an_answer_taken_back_is_not_trained_on(feedback):
     feedback.store.withdraw(feedback.store.answered()[3].query.id, "person")
     feedback.it.attend(feedback.generator)
     assert len(feedback.it.data) == feedback.it.num_labels == STOCK - 1
+
+
+def test_a_changed_mind_is_learned_from(feedback):
+    feedback.it.attend(feedback.generator)
+    answer_all(feedback.store)
+    feedback.it.attend(feedback.generator)
+    for comparison in feedback.store.answered()[:FIT_AFTER]:
+        feedback.store.withdraw(comparison.query.id, "person")
+        feedback.store.answer(comparison.query.id, "person", RIGHT)
+    feedback.it.attend(feedback.generator)
+    assert feedback.learner.rounds == 2
+    assert feedback.it.data.prefer_left.sum() == STOCK - FIT_AFTER
+    feedback.store.withdraw(feedback.store.answered()[0].query.id, "person")
+    assert feedback.it.conclude(feedback.generator)
+
+
+def test_only_what_is_new_is_read(feedback, monkeypatch):
+    feedback.it.attend(feedback.generator)
+    answer_all(feedback.store)
+    feedback.it.attend(feedback.generator)
+    read, decode = [], codec.decode
+    monkeypatch.setattr(codec, "decode", lambda *args: read.append(args) or decode(*args))
+    feedback.it.attend(feedback.generator)  # asks as many again
+    first, *_ = queries = [feedback.store.claim("person") for _ in range(3)]
+    feedback.store.answer(first.id, "person", RIGHT)
+    feedback.store.answer(queries[1].id, "person", INCOMPARABLE)
+    read.clear()
+    feedback.it.attend(feedback.generator)
+    assert len(read) <= 4
+    assert feedback.it.num_labels == len(feedback.it.data) == STOCK + 1
+    assert feedback.it.data.prefer_left[-1] == 0
 
 
 def test_queries_that_nobody_answered_give_way_to_ones_about_the_agent_of_today(feedback):

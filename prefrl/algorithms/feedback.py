@@ -14,7 +14,7 @@ from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.labelers.base import Labeler, work
-from prefrl.queries import Comparison, Query
+from prefrl.queries import Answer, Comparison, Query
 from prefrl.rewards.fitting import ComparisonData, fit
 from prefrl.schedules import SCHEDULES
 from prefrl.store import PreferenceStore
@@ -25,6 +25,9 @@ STOCK = 20  # queries that people find open, and labels by which they may be ahe
 START = 10  # labels without which an agent that does not wait does not start either
 FIT_AFTER = 8  # new labels that are worth a fit before the next round
 POLL_S = 0.25
+
+Given = tuple[str, str, Answer]
+"""Query, labeler and what they said: an answer that is turned round is another one."""
 
 
 class Feedback(ABC):
@@ -172,7 +175,8 @@ class PeopleFeedback(Feedback):
         super().__init__(config, learner, store)
         self._on_wait, self._stopped = on_wait, stopped
         self._revision = -1
-        self._fitted_labels = 0 if not learner.rounds else store.labels()
+        self._given: set[Given] = set()
+        self._fitted: set[Given] = set()  # a resumed trainer fits anew: what came meanwhile is not known
         self._fitted_step = learner.step
         self._read_answers()
 
@@ -188,19 +192,20 @@ class PeopleFeedback(Feedback):
             self._keep_stock()
         self._waited += time.perf_counter() - began
         self._read_answers()
-        new = abs(self.num_labels - self._fitted_labels)
+        new = len(self._given ^ self._fitted)
         round_is_due = self._learner.step - self._fitted_step >= config.query.round_steps
         if len(self.data) and (not self._learner.rounds or new >= FIT_AFTER or (new and round_is_due)):
             self._fit(generator)
-            self._fitted_labels, self._fitted_step = self.num_labels, self._learner.step
+            self._fitted, self._fitted_step = self._given, self._learner.step
 
     def conclude(self, generator: torch.Generator) -> bool:
         """Learns from what was answered since the last fit, and takes back what nobody has answered."""
         self._store.expire(before_step=self._learner.step + 1)
         self._read_answers()
-        if self.num_labels == self._fitted_labels:
+        if self._given == self._fitted or not len(self.data):
             return False
         self._fit(generator)
+        self._fitted = self._given
         return True
 
     def _needed(self) -> int:
@@ -220,13 +225,18 @@ class PeopleFeedback(Feedback):
             self._ask(missing, nonce=counts.asked)
 
     def _read_answers(self) -> None:
-        """All of them anew where anything changed: an answer may have been taken back."""
+        """What is new; all of them anew where one was taken back."""
         if (revision := self._store.revision()) == self._revision:
             return
         self._revision = revision
-        self.data = ComparisonData(self._reward.ensemble)
-        labelled: set[str] = set()
-        for comparisons in self._store.answered_in_parts():
-            self._take_in(comparisons)
-            labelled.update(c.query.id for c in comparisons if c.answer.comparable)
-        self.num_labels = len(labelled)
+        standing = [record for record in self._store.records() if record.withdrawn_at is None and not record.repeat]
+        given = {(record.query_id, record.labeler, record.answer) for record in standing if record.answer.comparable}
+        if not given >= self._given:
+            self.data = ComparisonData(self._reward.ensemble)
+            self._given = set()
+        new = given - self._given
+        known = {record.query_id for record in standing} - {query_id for query_id, _, _ in new}
+        for comparisons in self._store.answered_in_parts(known):
+            self._take_in([c for c in comparisons if (c.query.id, c.labeler, c.answer) in new])
+        self._given = given
+        self.num_labels = len({query_id for query_id, _, _ in given})
