@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import uuid
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -95,7 +96,12 @@ class RunFolder:
         self.write_config(config)
 
     def write_config(self, config: RlhfConfig) -> None:
-        write_json(self.config_file, to_json(config) | {"versions": versions()})
+        write_json(self.config_file, to_json(config) | {"id": self.id(), "versions": versions()})
+
+    def id(self) -> str:
+        """Names the run for good, wherever its folder goes; a new one where there is none yet."""
+        written = json.loads(self.config_file.read_text(encoding="utf-8")) if self.config_file.exists() else {}
+        return written.get("id") or uuid.uuid4().hex
 
     def config(self) -> RlhfConfig:
         """The configuration of the run.
@@ -107,7 +113,8 @@ class RunFolder:
             raise ValueError(f"no run at {self.path}: config.json is missing; `prefrl train` makes one")
         try:
             values = json.loads(self.config_file.read_text(encoding="utf-8"))
-            values.pop("versions", None)
+            for about in ("id", "versions"):
+                values.pop(about, None)
             return from_json(values)
         except (json.JSONDecodeError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.config_file} is damaged: {error}") from error

@@ -50,6 +50,18 @@ def test_the_environment_may_stand_anywhere_and_decides_the_defaults(tmp_path):
     assert json.loads((out / "summary.json").read_text())["reward_model"] is None
 
 
+def test_a_store_has_the_answers_of_one_run(tmp_path, capsys):
+    shared = ["--store", f"sqlite:///{tmp_path / 'shared.sqlite3'}"]
+    first, second = str(tmp_path / "first"), tmp_path / "second"
+    short = ["--labels", "20", *TINY, *shared]
+    assert main(["train", "PointGoal", "--out", first, *short]) == 0
+    capsys.readouterr()
+    said = refused(capsys, "train", "PointGoal", "--seed", "1", "--out", str(second), *short)
+    assert f"another run, prefrl/PointGoal-v0 with seed 0 in {first}; give each its own" in said
+    assert not second.exists()
+    assert main(["resume", first, "--labels", "24"]) == 0
+
+
 @pytest.mark.parametrize(
     "options, steps",
     [

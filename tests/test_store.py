@@ -225,6 +225,16 @@ class TestReading:
         filled.ask([a_query(7)])
         assert filled.revision() == seen[-1]
 
+    def test_one_run_alone(self, store):
+        store.check_owner()
+        for _ in range(2):
+            store.belong_to("a1", "prefrl/Hopper-v0 with seed 0")
+        store.check_owner("a1")
+        with pytest.raises(ValueError, match="the answers of another run, prefrl/Hopper-v0 with seed 0; give each"):
+            store.belong_to("b2", "prefrl/Hopper-v0 with seed 1")
+        with pytest.raises(ValueError, match="another run"):
+            store.check_owner()
+
     def test_the_question(self, store):
         assert store.question == "Which is better?"
         for question in ("which is closer to a backflip?", "which hops höher?"):

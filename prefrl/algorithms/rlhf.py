@@ -76,6 +76,7 @@ def train(
         tensorboard = TensorBoardOutputFormat(str(run.tensorboard))
         learner.model.set_logger(Logger(str(run.path), [tensorboard]))
         with PreferenceStore(run.store_location(config)) as store:
+            store.belong_to(run.id(), f"{config.env_id} with seed {config.seed} in {run.path}")
             feedback = make_feedback(config, run, learner, store, labeler, on_wait, stopped)
             ended = learn(config, run, learner, recorder, feedback, on_row, stopped)
             if ended:
@@ -164,8 +165,11 @@ def check(config: RlhfConfig, device: str) -> None:
     """Refuses what could not be trained, before anything is written.
 
     Raises:
-        ValueError: an environment, a network or a selection that there is not, or that do not fit together.
+        ValueError: an environment, a network, a selection or a store that there is not, or that do not fit together.
     """
+    if config.store is not None:
+        with PreferenceStore(config.store) as store:
+            store.check_owner()
     look_up_or_load("selection", config.query.selection, SELECTIONS)
     if config.on_end != "absorb" and find(config.env_id):
         raise ValueError(

@@ -86,15 +86,40 @@ class PreferenceStore:
     @property
     def question(self) -> str:
         """What a person is asked about two clips."""
-        with self._reading.begin() as connection:
-            found = connection.execute(select(meta.c.value).where(meta.c.key == "question")).scalar_one_or_none()
-        return QUESTION if found is None else found
+        return self._fact("question") or QUESTION
 
     def set_question(self, text: str) -> None:
         """Changes what a person is asked, from the next pair on."""
         with self._write() as connection:
             put = insert(connection, meta).values(key="question", value=text)
             connection.execute(put.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": text}))
+
+    def belong_to(self, run_id: str, name: str) -> None:
+        """Makes this the store of a run: another one would train on its answers, and count them as its own labels.
+
+        Args:
+            run_id: names the run for good.
+            name: what a person calls it.
+
+        Raises:
+            ValueError: it belongs to another run.
+        """
+        with self._write() as connection:
+            self._insert_new(connection, meta, [{"key": "owner", "value": f"{run_id} {name}"}])
+        self.check_owner(run_id)
+
+    def check_owner(self, run_id: str | None = None) -> None:
+        """Refuses a store that belongs to another run than this one, or without one to any.
+
+        Raises:
+            ValueError: it does.
+        """
+        owner, _, name = (self._fact("owner") or "").partition(" ")
+        if owner not in ("", run_id):
+            raise ValueError(
+                f"this store has the answers of another run, {name}; give each its own with --store, or none for a "
+                "file in its folder (`prefrl answers DIR --export` and `--import` take answers over)"
+            )
 
     def ask(self, asked: Iterable[Query], *, answers_wanted: Callable[[Query], int] | int = 1) -> None:
         """Adds queries in this order, all or none of them.
@@ -338,6 +363,10 @@ class PreferenceStore:
         self._insert_new(connection, segments, segment_rows)
         self._insert_new(connection, queries, query_rows)
         self._insert_new(connection, query_segments, position_rows)
+
+    def _fact(self, key: str) -> str | None:
+        with self._reading.begin() as connection:
+            return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
 
     def _insert_new(self, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
         connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)
