@@ -138,6 +138,25 @@ class TestNetworkFileSystems:
         assert network_file_system(tmp_path / "preferences.sqlite3", mounts) is None
         assert network_file_system(tmp_path / "preferences.sqlite3", tmp_path / "no such table") is None
 
+    @pytest.mark.parametrize(
+        "kind", ["ceph", "fuse.ceph", "glusterfs", "afs", "virtiofs", "fuse.rclone", "fuse.new", "fuse", "wekafs", "9p"]
+    )
+    def test_of_many_kinds(self, tmp_path, mounts, kind):
+        mounts.write_text(mounts.read_text().replace("nfs4", kind))
+        assert network_file_system(tmp_path / "net" / "preferences.sqlite3", mounts) == kind
+
+    @pytest.mark.parametrize(
+        "kind", ["ext4", "overlay", "tmpfs", "devtmpfs", "zfs", "fuseblk", "fusectl", "fuse.ntfs-3g", "fuse.overlayfs"]
+    )
+    def test_what_is_local_is_none(self, tmp_path, mounts, kind):
+        mounts.write_text(mounts.read_text().replace("nfs4", kind))
+        assert network_file_system(tmp_path / "net" / "preferences.sqlite3", mounts) is None
+
+    @pytest.mark.parametrize("name, escaped", [("my share", r"my\040share"), ("a\\b", r"a\134b"), ("Büro", "Büro")])
+    def test_mount_points_are_read_with_their_escapes(self, tmp_path, mounts, name, escaped):
+        mounts.write_text(mounts.read_text() + f"server:/home {tmp_path}/{escaped} nfs4 rw 0 0\n", encoding="utf-8")
+        assert network_file_system(tmp_path / name / "preferences.sqlite3", mounts) == "nfs4"
+
     def test_no_wal_and_one_line_that_says_what_to_do(self, tmp_path, mounts, monkeypatch, caplog):
         made_elsewhere, made_there = tmp_path / "net" / "copied.sqlite3", tmp_path / "net" / "preferences.sqlite3"
         PreferenceStore(made_elsewhere).close()

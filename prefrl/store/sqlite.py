@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -16,7 +17,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 BUSY_MS = 30_000  # how long a writer waits for another one
-NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
+NETWORK_FILE_SYSTEMS = {
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "drvfs", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs4",
+    "ocfs2", "orangefs", "panfs", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "wekafs",
+}  # fmt: skip
+"""And what a virtual machine shares with its host: they have as little memory in common."""
+LOCAL_FUSE = {"fuse.exfat", "fuse.fuse-overlayfs", "fuse.ntfs-3g", "fuse.overlayfs"}
 MOUNTS = Path("/proc/self/mounts")
 
 
@@ -76,11 +82,19 @@ def network_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
     if not mounts.exists():
         return None
     resolved, best = path.resolve(), ("", "")
-    for line in mounts.read_text().splitlines():
-        _, point, kind, *_ = line.split()
-        if resolved.is_relative_to(point) and len(point) >= len(best[0]):
-            best = (point, kind)
-    return best[1] if best[1] in NETWORK_FILE_SYSTEMS else None
+    with mounts.open(encoding="utf-8", errors="surrogateescape", newline="\n") as table:
+        for line in table:
+            _, escaped, kind, *_ = line.split(" ")
+            point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), escaped)  # a space is \040
+            if resolved.is_relative_to(point) and len(point) >= len(best[0]):
+                best = (point, kind)
+    return best[1] if _is_shared(best[1]) else None
+
+
+def _is_shared(kind: str) -> bool:
+    # What a program in user space serves is mostly far away, and its kinds are too many to list.
+    in_user_space = kind == "fuse" or kind.startswith("fuse.")
+    return kind in NETWORK_FILE_SYSTEMS or (in_user_space and kind not in LOCAL_FUSE)
 
 
 def warn_of_network(path: Path) -> None:
