@@ -8,6 +8,7 @@ what was rejected, as nested lists of numbers, for `datasets.load_dataset("parqu
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ def export_answers(store: PreferenceStore, path: Path) -> int:
     """Writes every answer with its segments, in the order in which the queries were asked; returns how many.
 
     Raises:
-        ValueError: the name does not end in .parquet, or pyarrow is not installed.
+        ValueError: the name does not end in .parquet, nothing can be written there, or pyarrow is not installed.
     """
     pa = _pyarrow()
     schema = _answers_schema(pa)
@@ -119,6 +120,8 @@ def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
     """Whole or not at all; returns the number of rows."""
     if path.suffix != ".parquet":
         raise ValueError(f"cannot write {path}: comparisons are written as Parquet, to a name that ends in .parquet")
+    if not path.parent.is_dir():
+        raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
     pa, draft, rows = _pyarrow(), path.with_suffix(".part"), 0
     try:
         with pa.parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
@@ -126,6 +129,8 @@ def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
                 writer.write_table(table)
                 rows += table.num_rows
         draft.replace(path)
+    except OSError as error:  # it names the draft
+        raise ValueError(f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}") from error
     finally:
         draft.unlink(missing_ok=True)
     return rows

@@ -267,6 +267,17 @@ def test_only_parquet_is_written(filled, tmp_path, export):
     assert not (tmp_path / "answers.csv").exists()
 
 
+@pytest.mark.parametrize("export", [export_answers, export_preferences])
+def test_where_nothing_can_be_written(filled, tmp_path, export):
+    taken, missing = tmp_path / "taken.parquet", tmp_path / "missing" / "answers.parquet"
+    taken.mkdir()
+    for path, why in [(taken, ""), (missing, f"there is no folder {missing.parent}")]:
+        with pytest.raises(ValueError, match=f"^cannot write {path}: {why}") as refusal:
+            export(filled, path)
+        assert ".part" not in str(refusal.value)
+    assert not list(tmp_path.glob("*.part"))
+
+
 def test_without_pyarrow(filled, file, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ValueError, match=r"pip install 'prefrl\[parquet\]'"):
