@@ -7,6 +7,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 Precision = Literal["fp32", "bf16"]
 
 
@@ -119,7 +122,7 @@ class RlhfConfig:
     pace: Literal["wait", "go"] = "wait"  # whether the agent waits for people's labels that are due, or goes on
     question: str | None = None  # that people are asked about two clips; None for "Which is better?"
     overlap: float = 0.0  # share of the pairs that two people are asked about, to see whether they agree
-    store: str | None = None  # URL of a database for the comparisons; None for a file in the run's folder
+    store: str | None = None  # a database's URL, without a password; None for a file in the run's folder
     device: str = "auto"  # auto, cpu, cuda or mps
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of the agent's cnn; auto: as a self-test finds faster
     threads: int = 1  # CPU threads of torch and of batched stepping; small networks gain nothing from more
@@ -138,6 +141,11 @@ class RlhfConfig:
             self.labeler != "human" or self.labels > 0, "people have nothing to label with --labels 0; give a number"
         )
         _require(0 <= self.overlap <= 1, f"overlap is a share, got {self.overlap}")
+        _require(
+            not _has_password(self.store),
+            "the store's URL holds a password, and config.json would keep it; leave it out: PGPASSWORD or ~/.pgpass "
+            "gives it to PostgreSQL",
+        )
         _require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         _require(self.threads >= 1, f"threads must be at least 1, got {self.threads}")
         _require(self.eval_episodes >= 1, f"eval_episodes must be at least 1, got {self.eval_episodes}")
@@ -203,6 +211,17 @@ class RlhfConfig:
     def initial_steps(self) -> int:
         """Steps before learning; a run on the true reward has none."""
         return self.query.initial_steps if self.labels else 0
+
+
+def _has_password(location: str | None) -> bool:
+    """Whether there is one in a database's URL; a path has none."""
+    if location is None or "://" not in location:
+        return False
+    try:
+        url = make_url(location)
+    except (ArgumentError, ValueError) as error:  # a port that is no number is a ValueError
+        raise ValueError("cannot read the store's URL; postgresql+psycopg://USER@HOST/NAME is one") from error
+    return bool(url.password or {"password", "sslpassword"} & set(url.query))
 
 
 def _require(holds: bool, otherwise: str) -> None:

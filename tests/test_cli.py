@@ -197,6 +197,7 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "PointGoal", "--gamma", "2"], "gamma must be at most 1"),
         (["train", "CartPole", "--on-end", "reset"], "for environments outside the suite"),
         (["train", "PointGoal", "--out", "/dev/null/run"], "Not a directory"),
+        (["train", "PointGoal", "--store", "postgresql://ann:secret@host/name", *TINY], "holds a password.*PGPASSWORD"),
         (["train", "PointGoal", "--frobnicate"], "frobnicate"),
         (["train", "PointGoal", "--labels", "many"], "many"),
         (["train", "--labels", "20"], "(?i)required"),

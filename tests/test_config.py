@@ -48,6 +48,12 @@ def test_a_setting_nobody_knows_is_named():
         ({"query": QueryConfig(initial_fraction=1.5)}, "initial_fraction must be in"),
         ({"reward": RewardConfig(response_noise=1.0)}, "response_noise must be in"),
         ({"reward": RewardConfig(members=0)}, "members must be at least 1"),
+        (
+            {"store": "postgresql+psycopg://ann:secret@host/name"},
+            "the store's URL holds a password.* PGPASSWORD or ~/.pg",
+        ),
+        ({"store": "postgresql://ann@/name?host=/run&password=secret"}, "the store's URL holds a password"),
+        ({"store": "postgresql://ann:secret@host:port/name"}, "cannot read the store's URL; postgresql"),
         ({"agent": PpoConfig(batch_size=100)}, "batch_size 100 must divide a rollout of 2048 steps"),
     ],
 )
@@ -55,6 +61,14 @@ def test_what_cannot_work_is_refused_in_one_line(values, message):
     with pytest.raises(ValueError, match=message) as error:
         config(**values)
     assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "store", ["runs/all.sqlite3", "sqlite:///all.sqlite3", "postgresql+psycopg://ann@/name?host=/run"]
+)
+def test_a_store_is_a_path_or_a_url_without_a_password(store):
+    assert config(store=store).store == store
 
 
 @pytest.mark.parametrize("values", [{"beta": -1}, {"discount": 0}, {"mistake": 2}, {"tie_within": -1}])

@@ -313,6 +313,16 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
         write_report(tmp_path / "nowhere")
 
 
+def test_a_password_stays_out_of_it(tmp_path):
+    make_run(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["store"] = "postgresql+psycopg://ann:secret@host/name"  # as older versions kept it
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    page = report(tmp_path)
+    assert "postgresql+psycopg://ann:***@host/name" in page
+    assert "secret" not in page
+
+
 def test_hostile_names_are_only_text(tmp_path):
     attack = '<script>alert("x")</script>'
     page = report(make_run(tmp_path / "a b<i>", env_id=attack), [comparison(0, LEFT)])

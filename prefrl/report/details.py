@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, file_size, section, table
 
@@ -71,7 +73,13 @@ def _files(path: Path) -> Iterator[tuple[str, str]]:
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, object]]]]:
     """The run's own settings first, then those of each part."""
-    yield "run", [(name, value) for name, value in config.items() if not isinstance(value, Mapping)]
+    yield "run", [(name, _public(name, value)) for name, value in config.items() if not isinstance(value, Mapping)]
     for name, values in config.items():
         if isinstance(values, Mapping):
             yield name, list(values.items())
+
+
+def _public(name: str, value: object) -> object:
+    """A report is shown around: a database's URL stands in it without its password."""
+    is_url = name == "store" and "://" in str(value)
+    return make_url(str(value)).render_as_string(hide_password=True) if is_url else value
