@@ -85,6 +85,30 @@ class TestAnswers:
         import_answers(other, file)
         assert other.claim("cid").id == queries[4].id
 
+    def test_withdrawn_open_nothing(self, filled, other, file):
+        compared = filled.answered()[1]
+        filled.withdraw(compared.query.id, compared.labeler)
+        export_answers(filled, file)
+        import_answers(other, file)
+        asked = other.counts()
+        assert (asked.asked, asked.open, asked.held, asked.labels, asked.expired) == (4, 0, 0, 2, 1)
+        assert other.claim("cid") is None
+
+    def test_withdrawn_leave_open_what_this_store_asked(self, filled, other, file):
+        compared = filled.answered()[1]
+        filled.withdraw(compared.query.id, compared.labeler)
+        other.ask([compared.query])
+        export_answers(filled, file)
+        import_answers(other, file)
+        assert other.claim("cid").id == compared.query.id
+
+    def test_withdrawn_here_open_their_query_again(self, filled, other, file):
+        export_answers(filled, file)
+        import_answers(other, file)
+        compared = other.answered()[1]
+        other.withdraw(compared.query.id, compared.labeler, lease_s=0.0)
+        assert other.claim("cid").id == compared.query.id
+
     def test_are_refused_where_the_labeler_said_otherwise(self, filled, other, file):
         first = filled.answered()[1]
         other.ask([first.query])

@@ -34,7 +34,7 @@ class Counts:
         held: queries that want an answer and are in somebody's hand.
         labels: queries with an answer that compares, ties among them; what a budget of labels counts.
         skipped: queries of which everybody who answered said that the segments cannot be compared.
-        expired: queries that got outdated before anybody answered.
+        expired: queries that got outdated before anybody answered, or were taken over with withdrawn answers alone.
     """
 
     asked: int
@@ -251,7 +251,8 @@ class PreferenceStore:
     def take_over(self, given: Sequence[tuple[Query, Record]]) -> int:
         """Adds answers that were given elsewhere, with when and how, and their queries; all or none of them.
 
-        What the store has stays as it is, withdrawn or not: the same answers again change nothing.
+        A query that comes with withdrawn answers alone is not open: it was never asked here. What the store has stays
+        as it is, withdrawn or not: the same answers again change nothing.
 
         Returns:
             How many the store did not have.
@@ -262,7 +263,8 @@ class PreferenceStore:
         added = 0
         with self._write() as connection:
             if given:
-                self._ask(connection, [query for query, _ in given])
+                # What is new was asked elsewhere: here it is outdated from the start, unless an answer counts.
+                self._ask(connection, [query for query, _ in given], expired_at=self._clock())
                 self._insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
             for query, record in given:
                 self._check_shape(connection, query.id, record.answer)
@@ -340,7 +342,13 @@ class PreferenceStore:
         with self._turn, self._writing.begin() as connection:
             yield connection
 
-    def _ask(self, connection: Connection, new: list[Query], answers_wanted: Callable[[Query], int] | int = 1) -> None:
+    def _ask(
+        self,
+        connection: Connection,
+        new: list[Query],
+        answers_wanted: Callable[[Query], int] | int = 1,
+        expired_at: float | None = None,
+    ) -> None:
         distinct = {segment.id: segment for query in new for segment in query.segments}
         segment_rows = [
             {"id": name, "env_id": segment.env_id, "blob": codec.encode(segment)} for name, segment in distinct.items()
@@ -351,7 +359,8 @@ class PreferenceStore:
                 "step": int(query.step),
                 "nonce": int(query.nonce),
                 "answers_wanted": answers_wanted(query) if callable(answers_wanted) else answers_wanted,
-                "open": True,
+                "open": expired_at is None,
+                "expired_at": expired_at,
             }
             for query in new
         ]

@@ -44,7 +44,7 @@ queries = Table(
     Column("nonce", BigInteger, nullable=False),
     Column("answers_wanted", Integer, nullable=False),  # each from another labeler
     Column("open", Boolean, nullable=False),  # until it has the answers that it wants, or is outdated
-    Column("expired_at", Double),  # seconds since 1970; NULL: not outdated
+    Column("expired_at", Double),  # seconds since 1970; NULL: not outdated, and asked here
     sqlite_autoincrement=True,
 )
 
