@@ -41,10 +41,10 @@ def export_answers(store: PreferenceStore, path: Path) -> int:
 
 
 def import_answers(store: PreferenceStore, path: Path) -> int:
-    """Adds the answers of a file that `export_answers` wrote; returns how many the store did not have.
+    """Adds the answers of a file that `export_answers` wrote; returns how many were added or withdrawn.
 
-    The whole file is checked before anything is added. What the store has stays as it is: the same file again
-    changes nothing.
+    The whole file is checked before anything is added. What the store has stays as it is, but for what was withdrawn
+    elsewhere since it was imported; the same file again changes nothing.
 
     Raises:
         ValueError: no such file, a damaged one, or one of another form; or a labeler answered otherwise in the store.

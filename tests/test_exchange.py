@@ -78,6 +78,22 @@ class TestAnswers:
         assert import_answers(filled, file) == 0
         assert told([comparison])[0] not in told(filled.answered())
 
+    def test_what_was_withdrawn_elsewhere_since_is_withdrawn_here(self, filled, other, file):
+        export_answers(filled, file)
+        import_answers(other, file)
+        before, revision = filled.counts().labels, other.revision()
+        first, second, *_ = filled.answered()
+        filled.withdraw(first.query.id, first.labeler)
+        filled.answer(first.query.id, first.labeler, RIGHT)
+        filled.withdraw(second.query.id, second.labeler)
+        export_answers(filled, file)
+        assert import_answers(other, file) == 3
+        assert other.records() == filled.records()
+        assert told(other.answered()) == told(filled.answered())
+        assert (other.counts().labels, other.counts().open) == (before - 1, 0)
+        assert other.revision() > revision
+        assert import_answers(other, file) == 0
+
     def test_close_the_queries_that_they_answer(self, filled, other, file, rng):
         queries = [filled.query(query_id) for query_id in filled.asked()]
         other.ask(queries)

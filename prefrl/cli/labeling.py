@@ -93,7 +93,7 @@ def answers(
         where: a run's folder, a file with comparisons or a database's URL.
         export: a .parquet file to write every answer to, with its segments.
         export_preferences: a .parquet file to write what was chosen and what was rejected to, for other libraries.
-        import_: a file that --export wrote, to add its answers to these.
+        import_: a file that --export wrote, to add its answers to these; what was withdrawn there is withdrawn here.
         withdraw: id of a query whose answer no longer counts; its row stays.
         labeler: whose answer to withdraw.
     """
@@ -109,7 +109,8 @@ def answers(
     opened = PreferenceStore.existing if import_ is None else PreferenceStore
     with opened(store_of(where)) as store:
         if import_ is not None:
-            print(f"{exchange.import_answers(store, import_):,} answers that were not there yet, from {import_}")
+            changed = exchange.import_answers(store, import_)
+            print(f"{changed:,} answers that were not there yet or have been withdrawn since, from {import_}")
         if withdraw is not None and labeler is not None:
             store.withdraw(withdraw, labeler, lease_s=0.0)
             print(f"withdrawn: {labeler}'s answer to query {withdraw}")

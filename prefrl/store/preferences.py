@@ -252,15 +252,15 @@ class PreferenceStore:
         """Adds answers that were given elsewhere, with when and how, and their queries; all or none of them.
 
         A query that comes with withdrawn answers alone is not open: it was never asked here. What the store has stays
-        as it is, withdrawn or not: the same answers again change nothing.
+        as it is, but for what was withdrawn elsewhere since; the same answers again change nothing.
 
         Returns:
-            How many the store did not have.
+            How many were added or withdrawn.
 
         Raises:
             ValueError: not one rank a segment, or a labeler answered a query otherwise here, and that stands.
         """
-        added = 0
+        changed = 0
         with self._write() as connection:
             if given:
                 # What is new was asked elsewhere: here it is outdated from the start, unless an answer counts.
@@ -268,9 +268,9 @@ class PreferenceStore:
                 self._insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
             for query, record in given:
                 self._check_shape(connection, query.id, record.answer)
-                added += self._take_over(connection, record)
+                changed += self._take_over(connection, record)
                 connection.execute(statements.close_or_open(query.id))
-        return added
+        return changed
 
     def answered(self, known: Container[str] = (), up_to_step: int | None = None) -> list[Comparison]:
         """Comparisons in the order in which their queries were asked, whoever answered when.
@@ -381,9 +381,14 @@ class PreferenceStore:
         connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)
 
     def _take_over(self, connection: Connection, record: Record) -> bool:
+        """Adds an answer, or withdraws it where it was taken over before; returns whether that changed anything."""
         ranks = _to_ranks(record.answer)
-        if connection.execute(statements.same_answer(record, ranks)).first() is not None:
-            return False
+        if (same := connection.execute(statements.same_answer(record, ranks)).first()) is not None:
+            if same.withdrawn_at is not None or record.withdrawn_at is None:
+                return False
+            withdrawn = update(answers).where(answers.c.id == same.id)
+            connection.execute(withdrawn.values(withdrawn_at=record.withdrawn_at))
+            return True
         if record.withdrawn_at is None:
             before = connection.execute(
                 statements.answer_of(record.query_id, record.labeler, record.repeat)

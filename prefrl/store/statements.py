@@ -94,8 +94,8 @@ def answer_of(query_id: str, labeler: str, repeat: bool) -> Select[Any]:
 
 
 def same_answer(record: Record, ranks: str | None) -> Select[Any]:
-    """An answer as it was taken down, by whichever store."""
-    return select(answers.c.id).where(
+    """Id and time of withdrawal of an answer as it was taken down, by whichever store."""
+    return select(answers.c.id, answers.c.withdrawn_at).where(
         answers.c.query_id == record.query_id,
         answers.c.labeler == record.labeler,
         answers.c.repeat.is_(record.repeat),
