@@ -47,20 +47,26 @@ def import_answers(store: PreferenceStore, path: Path) -> int:
     elsewhere since it was imported; the same file again changes nothing.
 
     Raises:
-        ValueError: no such file, a damaged one, or one of another form; or a labeler answered otherwise in the store.
+        ValueError: as in `check_answers`; or segments that cannot be trained on together with those of the store, or a
+            labeler answered otherwise there.
     """
-    check_answers(path)
+    given = check_answers(path)
+    if given is not None and (asked := store.asked()):
+        _check_alike(path, store.query(asked[0]).segments[0], given)
     return sum(store.take_over(batch) for batch in _read(path))
 
 
-def check_answers(path: Path) -> None:
-    """Reads a file that `export_answers` wrote and adds nothing.
+def check_answers(path: Path) -> Segment | None:
+    """Reads a file that `export_answers` wrote and adds nothing; returns one of its segments, if it has any.
 
     Raises:
-        ValueError: no such file, a damaged one, or one of another form.
+        ValueError: no such file, a damaged one, or one of another form; or its segments cannot be trained on together.
     """
-    for _ in _read(path):
-        pass
+    segments = (segment for batch in _read(path) for query, _ in batch for segment in query.segments)
+    if (first := next(segments, None)) is not None:
+        for segment in segments:
+            _check_alike(path, first, segment)
+    return first
 
 
 def export_preferences(store: PreferenceStore, path: Path) -> int:
@@ -217,6 +223,23 @@ def _to_segment(found: dict[str, Any]) -> Segment:
         for each in found["arrays"]
     }
     return Segment.from_arrays(found["env_id"], arrays)
+
+
+def _check_alike(path: Path, kept: Segment, given: Segment) -> None:
+    if (has := _kind(given)) != (wanted := _kind(kept)):
+        raise ValueError(
+            f"cannot import {path}: segments of {has} cannot be trained on together with those of {wanted}"
+        )
+
+
+def _kind(segment: Segment) -> str:
+    """What segments that are trained on together have in common, in words.
+
+    Neither oracle rewards, which a segment has only where they differ from the true ones, nor render states: recorded
+    screens are packed as small as each segment's allow.
+    """
+    arrays = (f"{name} {array.dtype}{[*array.shape[1:]] or ''}" for name, array in _named(segment).items())
+    return f"{segment.env_id} ({len(segment)} steps; {', '.join(arrays)})"
 
 
 def _preferences_schema(pa: ModuleType, example: Segment) -> Any:

@@ -3,6 +3,7 @@
 import pytest
 
 from prefrl.cli import main
+from prefrl.config import QueryConfig, RlhfConfig
 from prefrl.labelers.base import work
 from prefrl.queries import LEFT, RIGHT, TIE
 from prefrl.runs import RunFolder
@@ -102,3 +103,26 @@ def test_answers_go_to_another_store_and_come_back(run, capsys, tmp_path):
     assert read(capsys, run, "--export-preferences", preferences) == f"15 preferences in {preferences}\n"
     assert f"cannot read {preferences}: it is not of the form" in refused(capsys, run, "--import", preferences)
     assert "ends in .parquet" in refused(capsys, run, "--export", tmp_path / "answers.csv")
+
+
+@pytest.mark.parametrize("env_id, clip_steps", [("prefrl/PointGoal-v0", 10), ("test/Random-v0", 25)])
+def test_a_run_takes_no_answers_that_it_could_not_train_on(run, capsys, tmp_path, env_id, clip_steps):
+    file, other = tmp_path / "answers.parquet", RunFolder(tmp_path / "other")
+    read(capsys, run, "--export", file)
+    config = RlhfConfig(env_id=env_id, labels=10, steps=100_000, seed=0, query=QueryConfig(clip_steps=clip_steps))
+    other.create(config)
+    for where in (other.path, other.store):
+        assert refused(capsys, where, "--import", file) == (
+            f"prefrl answers: cannot import {file}: its clips are 10 steps of test/Random-v0, "
+            f"those of the run in {other.path} {clip_steps} steps of {env_id}"
+        )
+    assert not other.store.exists()
+
+
+def test_a_run_takes_the_answers_of_another_one(run, capsys, tmp_path):
+    file, other = tmp_path / "answers.parquet", RunFolder(tmp_path / "other")
+    read(capsys, run, "--export", file)
+    other.create(
+        RlhfConfig(env_id="test/Random-v0", labels=10, steps=100_000, seed=0, query=QueryConfig(clip_steps=10))
+    )
+    assert read(capsys, other.path, "--import", file).startswith("18 answers")

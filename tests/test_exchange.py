@@ -165,6 +165,58 @@ class TestAnswers:
         assert export_answers(store, file) == import_answers(other, file) == 0
 
 
+def a_pair(
+    env_id="test/Any-v0", obs_shape=(4,), obs_type=np.float32, action_type=np.float32, steps=3, key=None, **more
+):
+    obs = np.zeros((steps, *obs_shape), obs_type)
+    actions = np.zeros(steps, action_type)
+    segment = Segment(env_id, obs if key is None else {key: obs}, actions, np.zeros(steps, np.float32), **more)
+    return Query((segment, segment), step=0)
+
+
+def ask_and_answer(store, *queries):
+    store.ask(queries)
+    for query in queries:
+        store.answer(query.id, "ann", LEFT)
+
+
+class TestSegmentsThatCannotBeTrainedOnTogether:
+    @pytest.mark.parametrize(
+        "strange, said",
+        [
+            ({"env_id": "test/Other-v0"}, "test/Other-v0 (3 steps; observations float32[4], actions float32)"),
+            ({"steps": 5}, "test/Any-v0 (5 steps; observations float32[4], actions float32)"),
+            ({"obs_shape": (2, 4)}, "test/Any-v0 (3 steps; observations float32[2, 4], actions float32)"),
+            ({"obs_type": np.uint8}, "test/Any-v0 (3 steps; observations uint8[4], actions float32)"),
+            ({"action_type": np.int64}, "test/Any-v0 (3 steps; observations float32[4], actions int64)"),
+            ({"key": "state"}, "test/Any-v0 (3 steps; observations.state float32[4], actions float32)"),
+        ],
+    )
+    def test_are_refused_and_nothing_is_added(self, store, other, file, strange, said):
+        ask_and_answer(store, a_pair(**strange))
+        other.ask([a_pair()])
+        export_answers(store, file)
+        with pytest.raises(ValueError, match=f"^cannot import {file}: segments of ") as refusal:
+            import_answers(other, file)
+        here = "test/Any-v0 (3 steps; observations float32[4], actions float32)"
+        assert f"{said} cannot be trained on together with those of {here}" in str(refusal.value)
+        assert (len(other.asked()), other.records()) == (1, [])
+
+    def test_are_refused_in_one_file(self, store, other, file):
+        ask_and_answer(store, a_pair(), a_pair(steps=5))
+        export_answers(store, file)
+        with pytest.raises(ValueError, match=r"segments of test/Any-v0 \(5 steps; .* those of test/Any-v0 \(3 steps"):
+            import_answers(other, file)
+        assert other.asked() == []
+
+    def test_are_not_those_that_are_drawn_or_compared_by_the_oracle_in_other_ways(self, store, other, file):
+        screens = np.zeros((3, 7), np.uint8)
+        ask_and_answer(store, a_pair(render_states=screens, oracle_rewards=np.ones(3, np.float32)))
+        other.ask([a_pair(render_states=screens[:, :5])])
+        export_answers(store, file)
+        assert import_answers(other, file) == 1
+
+
 class TestBadFiles:
     def refused(self, store, file):
         before = store.counts()

@@ -105,7 +105,7 @@ def answers(
     if (withdraw is None) != (labeler is None):
         raise ValueError("--withdraw QUERY_ID and --labeler NAME go together: a query may have several answers")
     if import_ is not None:
-        exchange.check_answers(import_)  # before a store is made for it
+        _check_import(import_, where)  # before a store is made for it
     opened = PreferenceStore.existing if import_ is None else PreferenceStore
     with opened(store_of(where)) as store:
         if import_ is not None:
@@ -122,6 +122,21 @@ def answers(
             width = None if sys.stdout.isatty() else 160
             Console(width=width, markup=False, highlight=False).print(overview(store))
     return 0
+
+
+def _check_import(file: Path, where: str) -> None:
+    """Refuses answers that cannot be read, or that the run there, if it is one, could not train on."""
+    from prefrl import exchange
+
+    given, run = exchange.check_answers(file), run_of(where)
+    if given is None or run is None:
+        return
+    config = run.config()
+    if (given.env_id, len(given)) != (config.env_id, config.query.clip_steps):
+        raise ValueError(
+            f"cannot import {file}: its clips are {len(given)} steps of {given.env_id}, "
+            f"those of the run in {run.path} {config.query.clip_steps} steps of {config.env_id}"
+        )
 
 
 @contextmanager
@@ -154,3 +169,10 @@ def store_of(where: str) -> str | Path:
         return where
     run = RunFolder(Path(where))
     return run.store_location(run.config()) if run.config_file.exists() else run.store
+
+
+def run_of(where: str) -> RunFolder | None:
+    """The run whose folder, or whose file with comparisons, `where` is; None if there is none."""
+    path = Path(where)
+    run = RunFolder(path if path.is_dir() else path.parent)
+    return run if run.config_file.exists() and path in (run.path, run.store) else None
