@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from prefrl.quality import Agreement, Quality, Share, agreement, by_labeler, quality
+from prefrl.quality import Agreement, Quality, Share, agreement, by_labeler, on_screen, quality
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Record
 from prefrl.store import Counts, PreferenceStore
 
 LEGEND = """left: of the answers that prefer one, those for what was on the left of the screen, with its 95 % interval
 consistent: repeats that were answered as the first time"""
+
+WORDS = {LEFT: "left", RIGHT: "right", TIE: "tie", INCOMPARABLE: "skipped"}
+SHORT_ID = 8  # characters of a query's id: of 10,000 queries hardly two have the same
 
 
 def overview(store: PreferenceStore) -> RenderableType:
@@ -26,6 +32,50 @@ def overview(store: PreferenceStore) -> RenderableType:
         table.add_row(name, *_cells(row))
     head = "\n".join([_state(counts), *_about_agreement(agreement(records))])
     return Group(head, "", table, "", LEGEND) if rows else head
+
+
+def latest(store: PreferenceStore, number: int) -> RenderableType:
+    """A row for each of the latest answers, the last one first, withdrawn ones and repeats among them."""
+    records = store.records()
+    table = Table("when", "labeler", "answer", box=None, pad_edge=False)
+    table.add_column("seconds", justify="right")
+    table.add_column("query")
+    table.add_column("")
+    for record in reversed(records[-number:]):
+        table.add_row(*_row(record))
+    said = ["left, right: as the labeler saw it"]
+    if (older := len(records) - number) > 0:
+        said.append(f"{older:,} older answers are not shown; --last {len(records)} shows all")
+    return Group(table, "", *said)
+
+
+def find_query(store: PreferenceStore, beginning: str) -> str:
+    """The id of the query whose id begins so.
+
+    Raises:
+        ValueError: there is none, or more than one.
+    """
+    found = [query_id for query_id in store.asked() if query_id.startswith(beginning)]
+    if not found:
+        raise ValueError(f"no query has an id that begins with {beginning!r}; `prefrl answers DIR --list` shows ids")
+    if len(found) > 1:
+        raise ValueError(
+            f"{len(found):,} queries have an id that begins with {beginning!r}, such as {', '.join(found[:2])}"
+        )
+    return found[0]
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    answer = on_screen(record)
+    states = {"repeat": record.repeat, "withdrawn": record.withdrawn_at is not None}
+    return (
+        f"{datetime.fromtimestamp(record.answered_at):%Y-%m-%d %H:%M:%S}",
+        record.labeler,
+        WORDS.get(answer) or f"ranks {', '.join(map(str, answer.ranks or ()))}",
+        "-" if record.seconds is None else f"{record.seconds:.1f}",
+        record.query_id[:SHORT_ID],
+        ", ".join(name for name, holds in states.items() if holds),
+    )
 
 
 def _state(counts: Counts) -> str:

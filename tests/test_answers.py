@@ -1,11 +1,14 @@
 """`prefrl answers`: what a person reads of a store."""
 
+import re
+
 import pytest
+from stores import a_query
 
 from prefrl.cli import main
 from prefrl.config import QueryConfig, RlhfConfig
 from prefrl.labelers.base import work
-from prefrl.queries import LEFT, RIGHT, TIE
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
@@ -81,9 +84,72 @@ def test_a_withdrawn_answer_no_longer_counts(run, capsys):
     assert "ann has no answer" in refused(capsys, run, "--withdraw", query_id, "--labeler", "ann")
 
 
+class TestList:
+    """The latest answer is ann's repeat of query 1, the one before it her repeat of query 0."""
+
+    def rows(self, capsys, *arguments):
+        head, *rows = read(capsys, *arguments, "--list").split("\n\n")[0].splitlines()
+        assert head.split() == ["when", "labeler", "answer", "seconds", "query"]
+        return rows
+
+    def test_has_a_row_an_answer_the_latest_first(self, run, capsys):
+        with PreferenceStore.existing(RunFolder(run).store) as store:
+            queries, records = store.asked(), store.records()
+        rows = self.rows(capsys, run)
+        assert len(rows) == len(records) == 18
+        assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d +ann .* - +{queries[1][:8]} +repeat *", rows[0])
+        assert re.search(rf"ann +tie +7\.0 +{queries[5][:8]} *$", rows[2])
+        assert "oracle" in rows[-1]
+        said = [row.split()[3] for row in rows if "ann" in row]
+        assert {"left", "tie"} == set(said[2:])  # she always saw what she chose on the left
+
+    def test_says_how_many_more_there_are(self, run, capsys):
+        assert len(self.rows(capsys, run, "--last", "5")) == 5
+        assert "13 older answers are not shown; --last 18 shows all" in read(capsys, run, "--list", "--last", "5")
+        assert "older" not in read(capsys, run, "--list")
+        assert "last must be at least 1" in refused(capsys, run, "--list", "--last", "0")
+
+    def test_says_what_can_be_withdrawn(self, run, capsys):
+        first, repeated = (row.split() for row in (self.rows(capsys, run)[7], self.rows(capsys, run)[1]))
+        assert (first[5], repeated[6]) == (repeated[5], "repeat")
+        for repeat in (["--repeat"], []):
+            assert "withdrawn: ann's" in read(capsys, run, "--withdraw", first[5], "--labeler", "ann", *repeat)
+        rows = self.rows(capsys, run)
+        assert rows[1].endswith("repeat, withdrawn")
+        assert rows[7].rstrip().endswith(f"{first[5]}  withdrawn")
+
+    def test_of_a_ranking_and_of_what_was_skipped(self, tmp_path, capsys):
+        with PreferenceStore(RunFolder(tmp_path).store) as store:
+            store.ask([a_query(1, size=3), a_query(2)])
+            store.answer(a_query(1, size=3).id, "ann", Answer((2, 0, 1)))
+            store.answer(a_query(2).id, "ann", INCOMPARABLE)
+        skipped, ranked = self.rows(capsys, tmp_path)
+        assert "ann      skipped" in skipped
+        assert "ann      ranks 2, 0, 1" in ranked
+
+
+def test_a_repeat_is_withdrawn_on_its_own(run, capsys):
+    with PreferenceStore.existing(RunFolder(run).store) as store:
+        query_id = store.asked()[0]
+    said = read(capsys, run, "--withdraw", query_id[:8], "--labeler", "ann", "--repeat")
+    assert said == f"withdrawn: ann's repeated answer to query {query_id}\n"
+    with PreferenceStore.existing(RunFolder(run).store) as store:
+        assert [r.repeat for r in store.records() if r.withdrawn_at is not None] == [True]
+        assert "ann" in [c.labeler for c in store.answered() if c.query.id == query_id]
+
+
+def test_the_beginning_of_an_id_must_be_that_of_one_query(run, capsys):
+    with PreferenceStore.existing(RunFolder(run).store) as store:
+        queries = store.asked()
+    assert "10 queries have an id that begins with ''" in refused(capsys, run, "--withdraw", "", "--labeler", "ann")
+    assert "no query has an id that begins with 'xyz'" in refused(capsys, run, "--withdraw", "xyz", "--labeler", "ann")
+    said = refused(capsys, run, "--withdraw", queries[0][:8], "--labeler", "bob")
+    assert f"bob has no answer to query {queries[0]}" in said
+
+
 def test_bad_input_is_one_clear_line(run, capsys, tmp_path):
     assert "go together" in refused(capsys, run, "--withdraw", "123")
-    assert "bob has no answer to query 123" in refused(capsys, run, "--withdraw", "123", "--labeler", "bob")
+    assert "go together" in refused(capsys, run, "--repeat")
     assert "no store at nowhere" in refused(capsys, "nowhere")
     (tmp_path / "empty").mkdir()
     assert "no store at" in refused(capsys, tmp_path / "empty")

@@ -81,29 +81,35 @@ def serve(
 def answers(
     where: tyro.conf.Positional[str],
     /,
+    list_: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(name="list")] = False,
+    last: int = 20,
     export: Path | None = None,
     export_preferences: Path | None = None,
     import_: Annotated[Path | None, tyro.conf.arg(name="import")] = None,
     withdraw: str | None = None,
     labeler: str | None = None,
+    repeat: tyro.conf.FlagCreatePairsOff[bool] = False,
 ) -> int:
-    """Shows what was answered, by whom, how fast and how well; or exports, imports, withdraws answers.
+    """Shows what was answered, by whom, how fast and how well; or lists, exports, imports, withdraws answers.
 
     Args:
         where: a run's folder, a file with comparisons or a database's URL.
+        list_: show the answers one by one instead, the latest first.
+        last: how many of them.
         export: a .parquet file to write every answer to, with its segments.
         export_preferences: a .parquet file to write what was chosen and what was rejected to, for other libraries.
         import_: a file that --export wrote, to add its answers to these; what was withdrawn there is withdrawn here.
-        withdraw: id of a query whose answer no longer counts; its row stays.
+        withdraw: id of a query whose answer no longer counts, or its beginning, as --list shows it; the row stays.
         labeler: whose answer to withdraw.
+        repeat: withdraw what this labeler said when the query was shown again, not the first answer.
     """
-    from rich.console import Console
-
     from prefrl import exchange
-    from prefrl.answers import overview
+    from prefrl.answers import find_query, latest, overview
 
-    if (withdraw is None) != (labeler is None):
-        raise ValueError("--withdraw QUERY_ID and --labeler NAME go together: a query may have several answers")
+    if (withdraw is None) != (labeler is None) or (repeat and withdraw is None):
+        raise ValueError("--withdraw QUERY and --labeler NAME [--repeat] go together: a query may have several answers")
+    if last < 1:
+        raise ValueError(f"last must be at least 1, got {last}")
     if import_ is not None:
         _check_import(import_, where)  # before a store is made for it
     opened = PreferenceStore.existing if import_ is None else PreferenceStore
@@ -112,16 +118,25 @@ def answers(
             changed = exchange.import_answers(store, import_)
             print(f"{changed:,} answers that were not there yet or have been withdrawn since, from {import_}")
         if withdraw is not None and labeler is not None:
-            store.withdraw(withdraw, labeler, lease_s=0.0)
-            print(f"withdrawn: {labeler}'s answer to query {withdraw}")
+            query_id = find_query(store, withdraw)
+            store.withdraw(query_id, labeler, repeat, lease_s=0.0)
+            print(f"withdrawn: {labeler}'s {'repeated ' * repeat}answer to query {query_id}")
         if export is not None:
             print(f"{exchange.export_answers(store, export):,} answers in {export}")
         if export_preferences is not None:
             print(f"{exchange.export_preferences(store, export_preferences):,} preferences in {export_preferences}")
-        if import_ is withdraw is export is export_preferences is None:
-            width = None if sys.stdout.isatty() else 160
-            Console(width=width, markup=False, highlight=False).print(overview(store))
+        if list_:
+            _show(latest(store, last))
+        elif import_ is withdraw is export is export_preferences is None:
+            _show(overview(store))
     return 0
+
+
+def _show(what: object) -> None:
+    """Prints a table of rich's."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(what)
 
 
 def _check_import(file: Path, where: str) -> None:
