@@ -133,9 +133,13 @@ def test_label_needs_a_store_and_a_share_of_repeats(run, tmp_path, capsys):
 def test_resume_extends_a_finished_run(run, capsys):
     assert "give more --steps or --labels" in refused(capsys, "resume", str(run))
     assert "a run only grows" in refused(capsys, "resume", str(run), "--steps", "100")
+    too_short = refused(capsys, "resume", str(run), "--steps", "5000", "--horizon", "4")
+    assert "an episode of 4 steps is shorter than a clip" in too_short
     assert main(["resume", str(run), "--steps", "4096", "--labels", "24"]) == 0
     assert json.loads((run / "summary.json").read_text())["steps"] >= 4096
     assert main(["resume", str(run), "--labels", "26"]) == 0
+    assert main(["resume", str(run), "--steps", "5120", "--horizon", "100"]) == 0
+    assert json.loads((run / "config.json").read_text())["horizon"] == 100
     assert json.loads((run / "summary.json").read_text())["labels_answered"] == 26
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from prefrl.runs import RunFolder
+from prefrl.store import PreferenceStore
+
 pytest.importorskip("starlette")
 
 ROOT = Path(__file__).parents[1]
@@ -68,3 +71,18 @@ def test_kills_lose_and_double_nothing(figures):
     assert (found["lost"], found["double"]) == (0, 0)
     assert found["answers"] >= found["answers_told_of"] > 0
     assert found["step_after_it"] > found["step_at_the_last_kill"]
+
+
+def test_a_behaviour_is_taught_in_stages_from_labels_that_another_process_gives(tmp_path):
+    folders = {"--runs": tmp_path / "runs", "--results": tmp_path / "results"}
+    options = [str(part) for pair in folders.items() for part in pair] + ["--scale", "0.02"]
+    command = [sys.executable, "benchmarks/behaviours.py", "HopperBackflip", *options]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    place = Path("behaviours", "HopperBackflip", "human-18", "seed-0")
+    summary = json.loads((tmp_path / "results" / place / "summary.json").read_text())
+    assert (summary["labels_answered"], summary["variant"], summary["rotations_mean"]) == (18, "human", 0)
+    config = RunFolder(tmp_path / "runs" / place).config()
+    assert (config.labeler, config.horizon, config.steps) == ("human", 1000, 30_000)
+    with PreferenceStore.existing(tmp_path / "runs" / place / "preferences.sqlite3") as store:
+        assert len(store.records()) == 18

@@ -91,6 +91,7 @@ def resume(
     /,
     steps: int | None = None,
     labels: int | None = None,
+    horizon: int | None = None,
 ) -> int:
     """Goes on with a run that was stopped or killed, or extends one that has ended.
 
@@ -98,14 +99,16 @@ def resume(
         run: the run's folder.
         steps: the new total of environment steps.
         labels: the new total of comparisons.
+        horizon: steps of an episode from here on; longer ones, once what was learned in short ones is to last.
     """
 
     folder = RunFolder(run)
     config = folder.config()
     steps, labels = config.steps if steps is None else steps, config.labels if labels is None else labels
+    horizon = config.horizon if horizon is None else horizon
     if steps < config.steps or labels < config.labels:
         raise ValueError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
-    extended = dataclasses.replace(config, steps=steps, labels=labels)
+    extended = dataclasses.replace(config, steps=steps, labels=labels, horizon=horizon)
     if config.labels == 0 and extended.labels:
         raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
     if folder.has_ended(extended):
