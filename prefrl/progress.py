@@ -29,6 +29,7 @@ class ProgressBar:
         self._task = self._bar.add_task("training", total=config.steps)
         self._next_line = 0.0
         self._next_wait_line = 0.0
+        self._told_where = False
 
     def __enter__(self) -> ProgressBar:
         if not self._quiet:
@@ -50,12 +51,17 @@ class ProgressBar:
 
     def wait(self, missing: int) -> None:
         """Says that training waits for labels, and where to give them."""
-        where = f"prefrl label {self._folder}, or prefrl serve {self._folder}"
-        text = f"waiting for {missing} label{'s' * (missing > 1)}: {where}"
+        text = f"waiting for {missing} label{'s' * (missing > 1)}"
+        label, serve = f"prefrl label {self._folder}", f"prefrl serve {self._folder}"
         if not self._quiet:
+            if not self._told_where:
+                # Above the bar, which is one line and would cut it off; whole, however long the folder's name is.
+                where = f"Labels are given in a window or in a browser:\n  {label}\n  {serve}"
+                self._bar.console.print(where, markup=False, highlight=False, soft_wrap=True)
+                self._told_where = True
             self._bar.update(self._task, description=text)
         elif time.monotonic() >= self._next_wait_line:
-            print(text, file=sys.stderr, flush=True)
+            print(f"{text}: {label}, or {serve}", file=sys.stderr, flush=True)
             self._next_wait_line = time.monotonic() + WAIT_LINE_S
 
     def text(self) -> str:

@@ -1,0 +1,43 @@
+"""What a terminal shows of a run while it trains."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from prefrl.presets import preset_config
+from prefrl.progress import ProgressBar
+
+FOLDER = Path("runs/HopperBackflip-default-900-seed-0")  # as long as `prefrl train` itself makes them
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def config():
+    return preset_config("default", "prefrl/HopperBackflip-v0", labels=900)
+
+
+def test_a_terminal_of_80_columns_shows_where_to_give_labels_once_and_how_many(config, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    for name, value in {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with ProgressBar(config, FOLDER) as bar:
+        for missing in (225, 224):
+            bar.wait(missing)
+    shown = terminal.getvalue()
+    for command in ("label", "serve"):
+        assert shown.count(f"  prefrl {command} {FOLDER}\n") == 1
+    last = next(line for line in reversed(shown.splitlines()) if "waiting" in line)
+    assert "waiting for 224 labels " in last
+
+
+def test_a_log_says_both_in_one_line(config, capsys):
+    bar = ProgressBar(config, FOLDER)
+    for missing in (1, 1):
+        bar.wait(missing)
+    assert capsys.readouterr().err == f"waiting for 1 label: prefrl label {FOLDER}, or prefrl serve {FOLDER}\n"
