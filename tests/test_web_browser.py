@@ -113,7 +113,7 @@ def until(page, true):
 
 
 def answered(page, number):
-    until(page, f"document.getElementById('figures').textContent.startsWith('{number} label')")
+    until(page, f"document.getElementById('figures').textContent.startsWith('{number} answer')")
     until(page, "!document.querySelector('.word, [aria-busy=true]')")
 
 

@@ -148,10 +148,10 @@ def test_a_light_goes_out():
 
 
 def test_figures_say_what_is_known():
-    assert figures(0, 0.0, 3, NOTHING_SAID) == ["0 labels", "3 waiting"]
-    assert figures(1, 30.0, 3, NOTHING_SAID) == ["1 label", "3 waiting"]  # a pace of one answer is none
+    assert figures(0, 0.0, 3, NOTHING_SAID) == ["0 answers", "3 waiting"]
+    assert figures(1, 30.0, 3, NOTHING_SAID) == ["1 answer", "3 waiting"]  # a pace of one answer is none
     trainer = Trainer(step=120_400, steps=1_000_000)
-    assert figures(1200, 9.6, 0, trainer) == ["1,200 labels", "10 a minute", "0 waiting", "step 120k of 1M"]
+    assert figures(1200, 9.6, 0, trainer) == ["1,200 answers", "10 a minute", "0 waiting", "step 120k of 1M"]
 
 
 @pytest.mark.parametrize("number, said", [(999, "999"), (9_999, "9,999"), (20_500, "20k"), (1_250_000, "1.25M")])

@@ -7,7 +7,7 @@ from prefrl.labelers.subject import Trainer
 
 def figures(answers: int, per_minute: float, waiting: int, trainer: Trainer) -> list[str]:
     """The parts of the line under the clips, the most important first."""
-    parts = [counted(answers, "label")]
+    parts = [counted(answers, "answer")]  # skips and repeats among them, which are no labels
     if answers >= 3:  # a rate over less is noise
         parts.append(f"{per_minute:.0f} a minute")
     parts.append(f"{waiting:,} waiting")
