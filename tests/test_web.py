@@ -33,6 +33,7 @@ class TestSitting:
         assert (after["answers"], len(after["pairs"])) == (1, 3)
         assert after["pairs"][0] == tab["pairs"][1]
         assert after["turn"] > tab["turn"]
+        assert (tab["waiting"], after["waiting"]) == (len(queries), len(queries) - 1)  # those in hand, too
 
     def test_what_is_said_twice_is_taken_once(self, store, queries, browser):
         tab = sit(browser)

@@ -178,7 +178,7 @@ class Desk:
         return tab.state() | {
             "question": self._question or self._store.question,
             "subject": self._subject.name,
-            "open": counts.open,
+            "waiting": counts.open + counts.held,
             "trainer": self._subject.trainer().said(),
         }
 

@@ -21,7 +21,7 @@ class Desk:
         current: the pair to judge, or None where nothing is open.
         ahead: pairs that come next.
         answers, per_minute: of this session.
-        waiting: open queries, those that this labeler holds among them.
+        waiting: queries that want an answer, those in somebody's hand among them.
         problem: why the last answer or undo was refused; empty where it was not.
     """
 

@@ -148,7 +148,7 @@ async function answer(choice) {
   flash(choice);
   const turn = state.turn;
   if (state.pairs.length > 1) {
-    state = { ...state, pairs: state.pairs.slice(1), answers: state.answers + 1 };
+    state = { ...state, pairs: state.pairs.slice(1), answers: state.answers + 1, waiting: state.waiting - 1 };
     show();
   }
   await send("answer", { turn, choice });

@@ -15,7 +15,7 @@ export function counted(number, what) {
 export function figures(state) {
   const parts = [counted(state.answers, "answer")]; // skips and repeats among them, which are no labels
   if (state.answers >= 3) parts.push(`${Math.round(state.per_minute)} a minute`); // a rate over less is noise
-  parts.push(`${state.open.toLocaleString("en")} waiting`);
+  parts.push(`${state.waiting.toLocaleString("en")} waiting`);
   const step = agentStep(state.trainer);
   return step ? [...parts, step] : parts;
 }
