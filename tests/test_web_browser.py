@@ -60,19 +60,40 @@ def chromium():
         browser.close()
 
 
+class Server:
+    """The page in a thread of this process; started anew it has another secret and knows no tabs, at its old port."""
+
+    def __init__(self, store, subject):
+        self._store, self._subject = store, subject
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listening.getsockname()[1]}/"
+        self.start(TOKEN)
+
+    def start(self, token):
+        app = create_app(self._store, self._subject, Clips(Drawn), token=token, repeat=0.0, question="Which is nicer?")
+        self._uvicorn = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        self._thread = threading.Thread(target=self._uvicorn.run, kwargs={"sockets": [self._listening.dup()]})
+        self._thread.start()
+
+    def stop(self):
+        self._uvicorn.should_exit = True
+        self._thread.join()
+
+    def close(self):
+        self.stop()
+        self._listening.close()
+
+
 @pytest.fixture
-def address(store, subject):
-    """Of a server in a thread of this process."""
-    app = create_app(store, subject, Clips(Drawn), token=TOKEN, repeat=0.0, question="Which is nicer?")
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
+def server(store, subject):
+    server = Server(store, subject)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def address(server):
+    return server.address
 
 
 @pytest.fixture
@@ -93,7 +114,7 @@ def visit(chromium, address):
     yield open_page
     for context in contexts:
         context.close()
-    asked_for = ("status of 503", "status of 400")  # by two of the tests
+    asked_for = ("status of 503", "status of 400", "status of 403", "status of 404")  # by some of the tests
     assert [each for each in complaints if not any(status in each for status in asked_for)] == []
 
 
@@ -291,6 +312,55 @@ def test_an_answer_that_was_not_heard_is_sent_again(store, queries, visit):
     page.unroute("**/answer")
     page.wait_for_selector("#alarm", state="hidden")
     assert len(lost) >= 1
+    assert len(store.records()) == 1
+
+
+def test_an_answer_that_is_refused_is_neither_said_to_be_saved_nor_counted(store, queries, visit, server):
+    page = visit()
+    begin(page)
+    page.keyboard.press("1")
+    answered(page, 1)
+    on_screen = "document.querySelector('#left video').src + document.querySelector('#right video').src"
+    before = page.evaluate(on_screen)
+    server.stop()
+    server.start("another-secret")
+    for _ in range(2):  # the second one is not taken: the browser has to be let in first
+        page.keyboard.press("2")
+        page.wait_for_selector("#alarm:not([hidden])")
+        until(page, "document.getElementById('said').textContent === 'Not saved.'")
+        answered(page, 1)
+    assert "last answer is not saved" in page.inner_text("#alarm")
+    assert "Open the address that `prefrl serve` printed" in page.inner_text("#alarm")
+    assert page.evaluate(on_screen) == before  # and its clips are still there
+    assert page.evaluate("[...document.querySelectorAll('video')].every((video) => !video.error && !video.paused)")
+    assert len(store.records()) == 1
+
+    other = page.context.new_page()
+    other.goto(f"{server.address}?token=another-secret")
+    other.close()
+    page.bring_to_front()
+    page.wait_for_selector("#alarm", state="hidden")
+    answered(page, 0)  # of the sitting with the new server
+    page.keyboard.press("2")
+    answered(page, 1)
+    assert len(store.records()) == 2
+
+
+def test_a_sitting_that_the_server_has_forgotten_begins_anew(store, queries, visit):
+    page = visit()
+    begin(page)
+    page.route("**/refill", lambda route: route.fulfill(status=503, json={}))  # that does not find out first
+    page.evaluate("""(async () => {
+      const told = performance.getEntriesByType("resource").map(({ name }) => name.match("/tabs/[^/]*/")?.[0]);
+      const message = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
+      await fetch(`${told.find(Boolean)}close`, message);
+    })()""")
+    page.keyboard.press("1")
+    until(page, "document.getElementById('alarm').textContent.includes('not saved')")
+    answered(page, 0)
+    assert page.inner_text("#said") == "Not saved."
+    page.keyboard.press("1")
+    answered(page, 1)
     assert len(store.records()) == 1
 
 

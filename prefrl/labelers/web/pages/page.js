@@ -14,9 +14,11 @@ const clips = new Clips();
 const playing = new Playing(matchMedia("(prefers-reduced-motion: reduce)").matches);
 
 let tab = ""; // the id of this sitting
-let state = null; // what the server said last
+let state = null; // what is shown: what the server said last, or will have said once it takes the answer on its way
+let unsaved = null; // the state before that answer; its clips are kept until the answer is taken
 let shown = ""; // the pair on the screen, by its turn and segments
 let saving = false;
+let barred = ""; // what is said while the server does not let this browser in, and nothing can be saved
 let polls = 0;
 
 // ---- who
@@ -55,14 +57,21 @@ function goodbye() {
 // ---- what is on the screen
 
 function take(said) {
-  state = said;
+  [state, unsaved] = [said, null];
   at("alarm").hidden = true;
+  bar("");
+  show();
+}
+
+/** What is shown and counted is what the server knows of. */
+function putBack() {
+  [state, unsaved] = [unsaved ?? state, null];
   show();
 }
 
 function show() {
   const pair = state.pairs[0];
-  clips.want(`/tabs/${tab}/clips`, state.pairs.flatMap(({ left, right }) => [left, right]));
+  clips.want(`/tabs/${tab}/clips`, (unsaved ?? state).pairs.flatMap(({ left, right }) => [left, right]));
   at("clips").hidden = at("answers").hidden = !pair;
   at("empty").hidden = Boolean(pair);
   at("question").textContent = state.question;
@@ -74,7 +83,7 @@ function show() {
     part.textContent = (number ? " · " : "") + words;
     return part;
   }));
-  document.querySelector("[data-action=undo]").disabled = state.answers === 0;
+  document.querySelector("[data-action=undo]").disabled = Boolean(barred) || state.answers === 0;
   if (!pair) {
     [at("empty-what").textContent, at("empty-why").textContent] = emptiness(state);
     if (shown !== "nothing") say(at("empty-what").textContent);
@@ -127,7 +136,7 @@ function say(words) {
 }
 
 function trouble(words) {
-  at("alarm").textContent = words;
+  if (at("alarm").textContent !== words) at("alarm").textContent = words; // or it would be read out again
   at("alarm").hidden = false;
 }
 
@@ -143,31 +152,35 @@ function flash(choice) {
 
 /** The next pair is shown before the server has heard: its clips are here. Until it has, no other answer is taken. */
 async function answer(choice) {
-  if (saving || !state?.pairs.length) return;
+  if (saving || barred || !state?.pairs.length) return;
   performance.mark("answer");
   flash(choice);
-  const turn = state.turn;
-  if (state.pairs.length > 1) {
-    state = { ...state, pairs: state.pairs.slice(1), answers: state.answers + 1, waiting: state.waiting - 1 };
+  const before = state;
+  if (before.pairs.length > 1) {
+    unsaved = before;
+    state = { ...before, pairs: before.pairs.slice(1), answers: before.answers + 1, waiting: before.waiting - 1 };
     show();
   }
-  await send("answer", { turn, choice });
+  const heard = await send("answer", { turn: before.turn, choice }, "Your last answer is not saved.");
+  if (!heard || state.answers <= before.answers) return say("Not saved.");
   say(`Saved: ${SAID[choice]}. ${state.pairs.length ? "Next pair." : at("empty-what").textContent}`);
 }
 
 async function undo() {
-  if (saving || !state) return;
+  if (saving || barred || !state) return;
   const before = state.answers;
-  await send("undo", { turn: state.turn });
-  say(state.answers < before ? "Taken back. Choose again." : "There is nothing to take back.");
+  const heard = await send("undo", { turn: state.turn }, "Nothing is taken back.");
+  say(heard && state.answers < before ? "Taken back. Choose again." : "Nothing is taken back.");
 }
 
-async function send(what, message) {
+/** Returns whether this sitting's state is the server's word on it; `otherwise` is said where it is not. */
+async function send(what, message, otherwise) {
   busy(true);
   try {
     take(await insist(`/tabs/${tab}/${what}`, message, () => trouble("Not saved yet: the server cannot be reached. Trying again…")));
+    return true;
   } catch (error) {
-    recover(error);
+    return await recover(error, otherwise);
   } finally {
     busy(false);
   }
@@ -178,31 +191,46 @@ function busy(now) {
   at("answers").setAttribute("aria-busy", now);
 }
 
-/** The server refused: it says what is on the screen now, or it has forgotten this sitting and a new one begins. */
-function recover(error) {
+function bar(words) {
+  barred = words;
+  at("answers").inert = Boolean(words);
+}
+
+/**
+ * The server refused: it says what is on the screen now, or has forgotten this sitting and a new one begins, or does not
+ * let this browser in until its address is opened anew. Returns whether the sitting goes on; `lost` is said if it does not.
+ */
+async function recover(error, lost = "") {
   if (!(error instanceof Refused)) throw error;
   if (error.status === 409 && error.body.pairs) {
     take(error.body);
     if (error.body.error !== "stale") trouble(error.body.error);
-  } else if (error.status === 404) {
-    tab = "";
-    begin(savedName());
-  } else if (error.status === 403) {
-    trouble("This browser is not let in any more. Open the address that `prefrl serve` printed.");
-  } else {
-    trouble(error.message);
+    return true;
   }
+  if (error.status === 404) {
+    tab = "";
+    await begin(savedName());
+    if (lost) trouble(`${lost} This sitting had ended; a new one has begun.`);
+    polls = 0; // the next poll hides it: not at once
+    return false;
+  }
+  const words = `${lost} ${error.message}`.trim();
+  if (error.status === 403) bar(barred || words);
+  trouble(barred || words);
+  putBack();
+  return false;
 }
 
 async function poll() {
   polls += 1;
-  if (!tab || saving || document.hidden || (state.pairs.length && polls % 5)) return;
+  if (!tab || saving || document.hidden || (state.pairs.length && !barred && polls % 5)) return;
+  const of = tab;
   try {
-    const of = tab;
     const said = await post(`/tabs/${of}/refill`, {}, { signal: AbortSignal.timeout(5000) });
     if (of === tab && !saving && said.turn >= state.turn) take(said);
   } catch (error) {
-    if (error instanceof Refused && error.status < 500) recover(error);
+    if (of !== tab || saving) return; // the answer on its way will hear the same
+    if (error instanceof Refused && error.status < 500) await recover(error);
     else trouble("The server cannot be reached. Trying again…");
   }
 }

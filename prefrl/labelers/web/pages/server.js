@@ -1,8 +1,10 @@
 // Talks to the server: one message, one answer.
 
+const NOT_LET_IN = "This browser is not let in any more. Open the address that `prefrl serve` printed.";
+
 export class Refused extends Error {
   constructor(status, body) {
-    super(body.error ?? `status ${status}`);
+    super(status === 403 ? NOT_LET_IN : body.error ?? `status ${status}`);
     this.status = status;
     this.body = body;
   }
