@@ -227,10 +227,10 @@ def test_help_and_the_keyboard_alone(store, queries, visit):
     page.keyboard.press("Escape")
     assert page.is_hidden("#help")
     order = []
-    for _ in range(11):
+    for _ in range(12):
         page.keyboard.press("Tab")
         order.append(page.evaluate("document.activeElement.dataset.action ?? document.activeElement.textContent"))
-    wanted = ["left", "tie", "skip", "right", "replay", "pause", "slow", "help"]
+    wanted = ["left", "tie", "skip", "right", "replay", "pause", "slow", "help", "leave"]
     assert [each for each in order if each in wanted] == wanted
     page.focus("[data-action=tie]")
     page.keyboard.press("Tab")
@@ -282,16 +282,38 @@ def test_a_name_that_is_refused_is_asked_for_again(store, queries, visit):
     assert [record.labeler for record in store.records()] == ["Ann"]
 
 
-def test_a_closed_tab_gives_its_pairs_back(store, queries, visit):
+@pytest.mark.parametrize("leave", [
+    lambda page: page.goto("about:blank"), lambda page: page.keyboard.press("q"),
+    lambda page: page.click("[data-action=leave]"),
+], ids=["closed", "key", "button"])  # fmt: skip
+def test_who_leaves_gives_their_pairs_back(store, queries, visit, leave):
     page = visit()
     begin(page)
     assert store.counts().held == 3
-    page.goto("about:blank")
+    leave(page)
     for _ in range(50):
         if not store.counts().held:
             break
         page.wait_for_timeout(100)
     assert store.counts().held == 0
+
+
+def test_who_has_left_reads_that_the_tab_may_be_closed_and_may_come_back(store, queries, visit):
+    page = visit()
+    begin(page)
+    page.keyboard.press("1")
+    answered(page, 1)
+    page.keyboard.press("q")
+    assert page.inner_text("#empty").splitlines()[0] == "You may close this tab"
+    assert "Answers saved: 1." in page.inner_text("#empty-why")
+    assert page.inner_text("#said") == "You may close this tab"
+    for key in ("1", "u", "q"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(1500)  # longer than a look for new pairs
+    assert page.is_visible("#empty")
+    assert [record.withdrawn_at for record in store.records()] == [None]
+    page.reload()
+    page.wait_for_selector("#right video")
 
 
 def test_an_answer_that_was_not_heard_is_sent_again(store, queries, visit):

@@ -4,7 +4,7 @@ const KEYS = {
   arrowright: "right", 2: "right",
   arrowdown: "tie", 3: "tie",
   0: "skip", s: "skip",
-  u: "undo", " ": "replay", p: "pause", f: "slow", h: "help", "?": "help",
+  u: "undo", " ": "replay", p: "pause", f: "slow", h: "help", "?": "help", q: "leave",
 };
 
 export const CHOICES = ["left", "right", "tie", "skip"];

@@ -16,7 +16,7 @@ const playing = new Playing(matchMedia("(prefers-reduced-motion: reduce)").match
 let tab = ""; // the id of this sitting
 let state = null; // what is shown: what the server said last, or will have said once it takes the answer on its way
 let unsaved = null; // the state before that answer; its clips are kept until the answer is taken
-let shown = ""; // the pair on the screen, by its turn and segments
+let shown = ""; // the pair on the screen, by its segments, or what is said while there is none
 let saving = false;
 let barred = ""; // what is said while the server does not let this browser in, and nothing can be saved
 let polls = 0;
@@ -45,6 +45,13 @@ async function begin(name) {
   at("who").textContent = opened.labeler;
   at("who").setAttribute("aria-label", `You label as ${opened.labeler}. Change the name`);
   take(opened);
+}
+
+/** Gives back what this tab holds; what is on its way is waited for. */
+function leave() {
+  if (saving || !tab) return;
+  goodbye();
+  take({ ...state, pairs: [], left: true });
 }
 
 function goodbye() {
@@ -77,7 +84,8 @@ function show() {
   at("question").textContent = state.question;
   at("question").hidden = !pair;
   at("subject").textContent = state.subject;
-  document.title = pair ? `${state.subject}: ${state.question}` : `${state.subject}: waiting`;
+  document.title = `${state.subject}: ${pair ? state.question : state.left ? "closed" : "waiting"}`;
+  document.querySelector("footer").hidden = Boolean(state.left);
   at("figures").replaceChildren(...figures(state).map((words, number) => {
     const part = document.createElement("span");
     part.textContent = (number ? " · " : "") + words;
@@ -85,9 +93,10 @@ function show() {
   }));
   document.querySelector("[data-action=undo]").disabled = Boolean(barred) || state.answers === 0;
   if (!pair) {
-    [at("empty-what").textContent, at("empty-why").textContent] = emptiness(state);
-    if (shown !== "nothing") say(at("empty-what").textContent);
-    shown = "nothing";
+    const [what, why] = emptiness(state);
+    [at("empty-what").textContent, at("empty-why").textContent] = [what, why];
+    if (shown !== what) say(what);
+    shown = what;
     playing.stop();
     return;
   }
@@ -167,7 +176,7 @@ async function answer(choice) {
 }
 
 async function undo() {
-  if (saving || barred || !state) return;
+  if (saving || barred || !tab) return;
   const before = state.answers;
   const heard = await send("undo", { turn: state.turn }, "Nothing is taken back.");
   say(heard && state.answers < before ? "Taken back. Choose again." : "Nothing is taken back.");
@@ -239,6 +248,7 @@ async function poll() {
 
 const ACTIONS = {
   undo,
+  leave,
   replay: () => playing.replay(),
   pause: () => playing.pause(),
   slow: () => playing.toggleSlow(),

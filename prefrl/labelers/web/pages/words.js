@@ -25,8 +25,9 @@ export function agentStep(trainer) {
   return `step ${short(trainer.step)}` + (trainer.steps ? ` of ${short(trainer.steps)}` : "");
 }
 
-/** [what, why] while no pair is open. */
+/** [what, why] while no pair is open, or after the last one that this labeler wants. */
 export function emptiness(state) {
+  if (state.left) return ["You may close this tab", `Answers saved: ${state.answers.toLocaleString("en")}. Reload the page to go on.`];
   const { labels, labels_wanted: wanted } = state.trainer;
   if (wanted && labels >= wanted) {
     return ["That was the last pair", `All ${counted(wanted, "label")} of this run are given. Thank you.`];
