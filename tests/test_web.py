@@ -109,7 +109,8 @@ class TestSitting:
         with TestClient(app, HERE, headers={"origin": HERE}) as browser:
             browser.get("/", params={"token": TOKEN})
             tab = sit(browser)
-        assert (tab["question"], tab["trainer"]) == ("Which flips?", {"step": 5, "steps": 10})
+        assert (tab["question"], tab["trainer"]) == ("Which flips?", {"step": 5, "steps": 10, "running": True})
+        assert tab["resume"] == f"prefrl resume {subject.folder}"
 
     @pytest.mark.parametrize("status", ["", "[1]", '{"step": true, "steps": null}', "\x00"])
     def test_a_trainer_that_says_nothing_of_use(self, subject, status):

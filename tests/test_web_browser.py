@@ -1,5 +1,7 @@
 """A person at the page, played by Debian's chromium: keys, clicks, touch, and what they see."""
 
+import json
+import os
 import shutil
 import socket
 import threading
@@ -252,6 +254,25 @@ def test_nothing_open_and_then_a_pair_by_itself(store, rng, visit):
     page.wait_for_selector("#empty:not([hidden])")
     page.keyboard.press("u")
     page.wait_for_selector("#right video")
+
+
+@pytest.mark.parametrize("status, what, why, agent", [
+    ({"step": 3000, "steps": 10_000, "waiting_for": 5}, "Training is not running", "prefrl resume", "is not training"),
+    ({"step": 8192, "steps": 8192}, "The run has ended", "asks nothing more", "has ended"),
+], ids=["stopped", "ended"])  # fmt: skip
+def test_pages_say_when_nobody_is_going_to_ask(visit, address, subject, status, what, why, agent):
+    said = status | {"labels": 20, "labels_wanted": 900}
+    (subject.folder / "status.json").write_text(json.dumps(said))
+    os.utime(subject.folder / "status.json", (0, 0))
+    page = visit()
+    page.fill("#name", "Ann")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#empty:not([hidden])")
+    assert page.inner_text("#empty-what") == what
+    assert why in page.inner_text("#empty-why")
+    page.goto(f"{address}progress")
+    page.wait_for_selector("#tiles > div")
+    assert agent in page.inner_text("#tiles")
 
 
 def test_a_name_is_asked_once_and_changed_easily(store, queries, visit):

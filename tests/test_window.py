@@ -1,16 +1,15 @@
 """The window's pure parts: where things stand, what plays, what is said; no display, no pygame."""
 
 import itertools
-import json
 import subprocess
 import sys
 
 import pytest
 
 from prefrl.labelers.sizes import CLIP_BYTES, CLIP_SECONDS, LEAST_HEIGHT, frame_height
-from prefrl.labelers.subject import NOTHING_SAID, Subject, Trainer
+from prefrl.labelers.subject import NOTHING_SAID, Trainer
 from prefrl.labelers.window.actions import CAPS, EXPLAINED, LABELS, Action, action_of
-from prefrl.labelers.window.figures import figures, short
+from prefrl.labelers.window.figures import emptiness, figures, short
 from prefrl.labelers.window.layout import ASPECT, Box, arrange
 from prefrl.labelers.window.playback import REST_S, SLOW, Glow, Playback
 from prefrl.labelers.window.view import ButtonState, Screen, View
@@ -159,29 +158,28 @@ def test_large_numbers_are_short(number, said):
     assert short(number) == said
 
 
-def trainer_of(folder):
-    return Subject(env_id="prefrl/Hopper-v0", horizon=None, on_end="absorb", folder=folder).trainer()
+NOT_RUNNING = "`prefrl resume runs/x` goes on with it; then new pairs appear here by themselves."
 
 
 @pytest.mark.parametrize(
-    "text",
-    [None, '{"step": NaN, "steps": Infinity}', "", "{", "[]", '"step"', '{"step": "soon"}', '{"step": null}', "\xff"],
+    "trainer, said",
+    [
+        (NOTHING_SAID, ("Waiting for the trainer", "New pairs appear here by themselves.")),
+        (Trainer(step=5, steps=10, running=True), ("Waiting for the trainer", "New pairs appear here by themselves.")),
+        (Trainer(step=5, steps=10, waiting_for=5, running=False), ("Training is not running", NOT_RUNNING)),
+        (
+            Trainer(step=10, steps=10, labels=5, labels_wanted=6, running=False),
+            ("The run has ended", "The agent has made all of its steps, and asks nothing more. Thank you."),
+        ),
+        (
+            Trainer(step=5, steps=10, labels=6, labels_wanted=6, running=True),
+            ("That was the last one", "All labels of this run are given. Thank you."),
+        ),
+    ],
 )
-def test_a_status_that_is_missing_or_damaged_says_nothing(tmp_path, text):
-    path = tmp_path / "status.json"
-    if text is not None:
-        path.write_bytes(text.encode("latin-1"))
-    assert trainer_of(tmp_path) == NOTHING_SAID
-
-
-def test_a_status_is_read_and_knows_when_all_labels_are_given(tmp_path):
-    path = tmp_path / "status.json"
-    said = {"step": 10, "steps": 100, "labels": 5, "labels_wanted": 6, "waiting_for": 1, "seconds": 2.5}
-    path.write_text(json.dumps(said))
-    assert trainer_of(tmp_path) == Trainer(10, 100, 5, 6, 1)
-    assert not trainer_of(tmp_path).content
-    assert Trainer(labels=6, labels_wanted=6).content
-    assert not Trainer(labels=0, labels_wanted=0).content
+def test_why_nothing_is_open(trainer, said):
+    assert emptiness(trainer, "prefrl resume runs/x") == said
+    assert trainer.may_ask == (said[0] == "Waiting for the trainer")
 
 
 def test_clips_are_drawn_as_large_as_they_are_shown_where_that_is_fast():

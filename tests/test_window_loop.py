@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from prefrl.labelers.session import LabelingSession
-from prefrl.labelers.subject import NOTHING_SAID, Subject
-from prefrl.labelers.window import theme
+from prefrl.labelers.subject import NOTHING_SAID, Subject, Trainer
+from prefrl.labelers.window import shapes, theme
 from prefrl.labelers.window.actions import Action
 from prefrl.labelers.window.clip import Clip, ScreenClip
 from prefrl.labelers.window.desk import DeskThread
@@ -92,18 +92,25 @@ def leave_soon(pygame):
     pygame.time.set_timer(pygame.event.Event(pygame.QUIT), 200, loops=1)
 
 
-def sit_down(pygame, store, tmp_path, person, drawer=None):
+def sit_down(pygame, store, tmp_path, person, drawer=None, trainer=NOTHING_SAID):
     """Opens a window on the store, lets the person work until they leave, and returns the session."""
 
     def wake():
         pygame.event.post(pygame.event.Event(pygame.USEREVENT))
 
     session = LabelingSession(store, LABELER, np.random.default_rng(0), repeat=0.0)
-    desk = DeskThread(session, store, lambda: NOTHING_SAID, wake)
+    desk = DeskThread(session, store, lambda: trainer, wake)
     with window("test", "nothing"):
         try:
-            shown = Window(desk, drawer or FlatDrawer(), question="?", fps=40, labeler=LABELER, on_show=person)
-            shown.run()
+            Window(
+                desk,
+                drawer or FlatDrawer(),
+                question="?",
+                fps=40,
+                labeler=LABELER,
+                resume="prefrl resume runs/x",
+                on_show=person,
+            ).run()
         finally:
             desk.close()
     return session
@@ -215,7 +222,7 @@ def test_it_waits_while_nothing_is_open_and_goes_on_by_itself(pygame, store, tmp
     later = random_queries(1, rng)
     looks = []
 
-    class Trainer(FlatDrawer):
+    class Asking(FlatDrawer):
         """Asks once the window has been waiting for a while."""
 
         def want(self, segments, height):
@@ -225,10 +232,25 @@ def test_it_waits_while_nothing_is_open_and_goes_on_by_itself(pygame, store, tmp
                 store.ask(later)
 
     person = Person(pygame, *"111111", ["2", lambda: leave_soon(pygame)])
-    sit_down(pygame, store, tmp_path, person, Trainer())
+    sit_down(pygame, store, tmp_path, person, Asking())
     assert len(answered(store)) == 7
     assert person.seen[6].query.id == later[0].id
     assert person.seconds[6] is None  # no key brought it
+
+
+def test_it_says_that_nobody_trains_once_nothing_is_open(pygame, store, tmp_path, monkeypatch):
+    written = []
+
+    def write(surface, text, *where, **how):
+        written.append(text)
+        shapes.write(surface, text, *where, **how)
+
+    monkeypatch.setattr("prefrl.labelers.window.parts.write", write)
+    person = Person(pygame, *"11111", ["1", lambda: leave_soon(pygame)])
+    gone = Trainer(step=3000, steps=100_000, waiting_for=5, running=False)
+    sit_down(pygame, store, tmp_path, person, trainer=gone)
+    assert "Training is not running" in written
+    assert "`prefrl resume runs/x` goes on with it; then new pairs appear here by themselves." in written
 
 
 def test_what_was_answered_elsewhere_is_passed_over(pygame, store, tmp_path):

@@ -163,7 +163,7 @@ class Desk:
 
     def _progress(self) -> dict[str, Any]:
         counts, revision, now = self._store.counts(), self._store.revision(), self._clock()
-        said = {"subject": self._subject.name, "trainer": self._subject.trainer().said()}
+        said = self._said_of_the_run()
         if self._read is None or self._read[0] != revision or now - self._read[1]["now"] > 10:
             self._read = revision, progress(self._store.records(), counts, now)
         return self._read[1] | said | {"counts": vars(counts)}
@@ -175,12 +175,12 @@ class Desk:
     def _said_of(self, tab: Tab) -> dict[str, Any]:
         self._clips.want(tab, tab.segments())
         counts = self._store.counts()
-        return tab.state() | {
-            "question": self._question or self._store.question,
-            "subject": self._subject.name,
-            "waiting": counts.open + counts.held,
-            "trainer": self._subject.trainer().said(),
-        }
+        said = {"question": self._question or self._store.question, "waiting": counts.open + counts.held}
+        return tab.state() | self._said_of_the_run() | said
+
+    def _said_of_the_run(self) -> dict[str, Any]:
+        subject = self._subject
+        return {"subject": subject.name, "trainer": subject.trainer().said(), "resume": subject.resume}
 
     def _tab(self, request: Request) -> Tab:
         tab = self._tabs.find(request.path_params["tab"])

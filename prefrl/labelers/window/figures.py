@@ -1,4 +1,4 @@
-"""The quiet figures of the window, as text: how far the person is, and how far the agent."""
+"""Numbers and states as words: how far the person is and how far the agent, and why nothing is open."""
 
 from __future__ import annotations
 
@@ -14,6 +14,21 @@ def figures(answers: int, per_minute: float, waiting: int, trainer: Trainer) -> 
     if trainer.step is not None:
         parts.append(f"step {short(trainer.step)}" + (f" of {short(trainer.steps)}" if trainer.steps else ""))
     return parts
+
+
+def emptiness(trainer: Trainer, resume: str) -> tuple[str, str]:
+    """What is said while nothing is open, and why.
+
+    Args:
+        resume: the command that goes on with the training.
+    """
+    if trainer.content:
+        return "That was the last one", "All labels of this run are given. Thank you."
+    if trainer.ended:
+        return "The run has ended", "The agent has made all of its steps, and asks nothing more. Thank you."
+    if trainer.running is False:
+        return "Training is not running", f"`{resume}` goes on with it; then new pairs appear here by themselves."
+    return "Waiting for the trainer", "New pairs appear here by themselves."
 
 
 def counted(number: int, what: str) -> str:

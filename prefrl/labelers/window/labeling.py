@@ -55,6 +55,7 @@ def label_in_window(
                 question=question or store.question,
                 fps=shown_fps(subject.env_id),
                 labeler=labeler,
+                resume=subject.resume,
                 on_show=on_show,
             ).run()
         except KeyboardInterrupt:

@@ -18,10 +18,6 @@ from prefrl.labelers.window.view import Moment, Screen, View
 RADIUS = 10  # units, of a clip's corners
 CLIP_LINE = 3  # units that a lit frame is thick
 SIDES = (Action.LEFT, Action.RIGHT)
-WORDS = {
-    Screen.WAITING: ("Waiting for the trainer", "New pairs appear here by themselves."),
-    Screen.COMPLETE: ("That was the last one", "All labels of this run are given. Thank you."),
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ def parts(layout: Layout, view: View, moment: Moment, frames: Sequence[pygame.Su
             paint = partial(paint_choice, layout, action, state, light, view.screen is Screen.PAIR)
             yield Part(action, layout.buttons[action], (state, light, view.screen), paint)
     else:
-        yield Part("words", layout.words, view.screen, partial(_words, layout, view))
+        yield Part("words", layout.words, view.words, partial(_words, layout, view))
         yield Part("breath", layout.dot, moment.breath, partial(_breath, layout, moment))
     for action in CONTROLS:
         state = view.state(action)
@@ -98,7 +94,7 @@ def _paint_clip(
 
 
 def _words(layout: Layout, view: View, surface: pygame.Surface) -> None:
-    title, below = WORDS[view.screen]
+    title, below = view.words
     box, x = layout.words, layout.words.center[0]
     write(surface, title, (x, box.top + layout.px(22)), layout.px(30), theme.TEXT, align=0.5, width=box.width)
     write(surface, below, (x, box.top + layout.px(66)), layout.px(17), theme.MUTED, align=0.5, width=box.width)

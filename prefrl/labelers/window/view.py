@@ -11,8 +11,8 @@ from prefrl.labelers.window.actions import Action
 class Screen(StrEnum):
     PAIR = "pair"  # two clips to compare
     DRAWING = "drawing"  # a pair is there, its clips are not yet
-    WAITING = "waiting"  # nothing is open
-    COMPLETE = "complete"  # nothing is open, and all labels of the run are given
+    WAITING = "waiting"  # nothing is open yet
+    IDLE = "idle"  # nothing is open, and nobody is about to ask
 
     @property
     def has_clips(self) -> bool:
@@ -32,6 +32,7 @@ class View:
     """All that decides what the window looks like, the clips' frames and fading lights apart.
 
     Attributes:
+        words: what is said while nothing is open, and why.
         figures: counts and progress, the most important first.
         notice: a word about what was just done; takes the figures' place while it lasts.
         active: controls that are switched on.
@@ -39,6 +40,7 @@ class View:
 
     screen: Screen
     question: str
+    words: tuple[str, str] = ("", "")
     figures: tuple[str, ...] = ()
     notice: str = ""
     hovered: Action | None = None

@@ -14,7 +14,7 @@ from prefrl.labelers.window.actions import CHOICES, Action, action_of
 from prefrl.labelers.window.clip import Clip
 from prefrl.labelers.window.desk import DeskThread
 from prefrl.labelers.window.drawer import Drawer
-from prefrl.labelers.window.figures import figures
+from prefrl.labelers.window.figures import emptiness, figures
 from prefrl.labelers.window.layout import arrange
 from prefrl.labelers.window.painter import Painter
 from prefrl.labelers.window.playback import Glow, Playback
@@ -38,6 +38,7 @@ class Window:
         question: what is asked.
         fps: frames per second of the clips.
         labeler: who answers.
+        resume: the command that goes on with the training.
         on_show: called when a pair is on the screen for the first time, with the seconds since the key or click
             that brought it, None where it came by itself; for measuring.
     """
@@ -50,10 +51,11 @@ class Window:
         question: str,
         fps: float,
         labeler: str,
+        resume: str,
         on_show: OnShow | None = None,
     ) -> None:
         self._desk, self._drawer, self._on_show = desk, drawer, on_show
-        self._question, self._labeler = question, labeler
+        self._question, self._labeler, self._resume = question, labeler, resume
         self._playback, self._glow, self._notice = Playback(fps), Glow(GLOW_S), Glow(NOTICE_S)
         self._painter, self._layout = Painter(), arrange(*pygame.display.get_window_size())
         self._shown: Showing | None = None  # the pair on the screen
@@ -155,6 +157,7 @@ class Window:
         return View(
             screen,
             self._question,
+            emptiness(desk.trainer, self._resume),
             tuple(figures(desk.answers, desk.per_minute, desk.waiting, desk.trainer)),
             notice=self._notice.what if self._notice.strength(now) else "",
             hovered=self._hovered,
@@ -167,7 +170,7 @@ class Window:
     def _screen(self) -> Screen:
         desk = self._desk.desk
         if desk.current is None:
-            return Screen.COMPLETE if desk.trainer.content else Screen.WAITING
+            return Screen.WAITING if desk.trainer.may_ask else Screen.IDLE
         return Screen.PAIR if desk.current is self._shown and self._clips(desk.current) else Screen.DRAWING
 
     def _clips(self, pair: Showing) -> tuple[Clip, Clip] | None:

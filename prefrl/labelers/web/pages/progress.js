@@ -1,12 +1,12 @@
 // How far the run and its labelers are, every few seconds.
 import { draw, explain } from "./chart.js";
-import { counted, short } from "./words.js";
+import { counted, ended, short } from "./words.js";
 
 const POLL_MS = 2000;
 const at = (id) => document.getElementById(id);
 
 /** [name, value, of what, note, share] of each tile. */
-function tiles({ counts, trainer, per_minute: rate, agreement, labelers }) {
+function tiles({ counts, trainer, resume, per_minute: rate, agreement, labelers }) {
   const wanted = trainer.labels_wanted;
   const found = [
     ["Labels", counts.labels.toLocaleString("en"), wanted ? `of ${wanted.toLocaleString("en")}` : "", skipped(counts), wanted ? counts.labels / wanted : undefined],
@@ -14,7 +14,7 @@ function tiles({ counts, trainer, per_minute: rate, agreement, labelers }) {
     ["Waiting", (counts.open + counts.held).toLocaleString("en"), counts.open + counts.held === 1 ? "pair" : "pairs", `${counts.held.toLocaleString("en")} of them in hand`],
   ];
   if (trainer.step !== undefined) {
-    found.push(["Agent", short(trainer.step), trainer.steps ? `of ${short(trainer.steps)} steps` : "steps", trainer.waiting_for ? `waits for ${counted(trainer.waiting_for, "label")}` : "is training", trainer.steps ? trainer.step / trainer.steps : undefined]);
+    found.push(["Agent", short(trainer.step), trainer.steps ? `of ${short(trainer.steps)} steps` : "steps", doing(trainer, resume), trainer.steps ? trainer.step / trainer.steps : undefined]);
   }
   const measure = agreement.kappa ?? agreement.alpha;
   if (agreement.queries) {
@@ -25,6 +25,12 @@ function tiles({ counts, trainer, per_minute: rate, agreement, labelers }) {
   const same = labelers.reduce((sum, { consistent }) => sum + consistent.count, 0);
   if (seenTwice) found.push(["Consistency", percent(same, seenTwice), "", `${same} of ${counted(seenTwice, "pair")} seen twice`]);
   return found;
+}
+
+function doing(trainer, resume) {
+  if (ended(trainer)) return "has ended";
+  if (trainer.running === false) return `is not training; \`${resume}\` goes on with it`;
+  return trainer.waiting_for ? `waits for ${counted(trainer.waiting_for, "label")}` : "is training";
 }
 
 function skipped({ skipped: number, expired }) {

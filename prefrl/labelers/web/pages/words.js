@@ -25,12 +25,22 @@ export function agentStep(trainer) {
   return `step ${short(trainer.step)}` + (trainer.steps ? ` of ${short(trainer.steps)}` : "");
 }
 
+export function ended({ step, steps }) {
+  return Boolean(steps) && step >= steps;
+}
+
 /** [what, why] while no pair is open, or after the last one that this labeler wants. */
 export function emptiness(state) {
   if (state.left) return ["You may close this tab", `Answers saved: ${state.answers.toLocaleString("en")}. Reload the page to go on.`];
-  const { labels, labels_wanted: wanted } = state.trainer;
+  const { labels, labels_wanted: wanted, running } = state.trainer;
   if (wanted && labels >= wanted) {
     return ["That was the last pair", `All ${counted(wanted, "label")} of this run are given. Thank you.`];
+  }
+  if (ended(state.trainer)) {
+    return ["The run has ended", "The agent has made all of its steps, and asks nothing more. Thank you."];
+  }
+  if (running === false) {
+    return ["Training is not running", `\`${state.resume}\` goes on with it; then the next pair appears here by itself.`];
   }
   const step = agentStep(state.trainer);
   const training = step ? `The agent is at ${step}.` : "The agent has asked nothing more so far.";
