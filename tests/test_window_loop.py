@@ -5,10 +5,11 @@ import threading
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from prefrl.labelers.session import LabelingSession
 from prefrl.labelers.subject import NOTHING_SAID, Subject, Trainer
-from prefrl.labelers.window import shapes, theme
+from prefrl.labelers.window import desk, shapes, theme
 from prefrl.labelers.window.actions import Action
 from prefrl.labelers.window.clip import Clip, ScreenClip
 from prefrl.labelers.window.desk import DeskThread
@@ -87,6 +88,18 @@ class Person:
             self.pygame.event.post(self.pygame.event.Event(kind, pos=point, button=1))
 
 
+def fail_first(method, times):
+    """A method of a store whose database is away for a while."""
+    failures = iter(range(times))
+
+    def call(*args, **options):
+        if next(failures, None) is not None:
+            raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+        return method(*args, **options)
+
+    return call
+
+
 def leave_soon(pygame):
     """Where there is no pair after this one to press a key at."""
     pygame.time.set_timer(pygame.event.Event(pygame.QUIT), 200, loops=1)
@@ -99,11 +112,11 @@ def sit_down(pygame, store, tmp_path, person, drawer=None, trainer=NOTHING_SAID)
         pygame.event.post(pygame.event.Event(pygame.USEREVENT))
 
     session = LabelingSession(store, LABELER, np.random.default_rng(0), repeat=0.0)
-    desk = DeskThread(session, store, lambda: trainer, wake)
+    thread = DeskThread(session, store, lambda: trainer, wake)
     with window("test", "nothing"):
         try:
             Window(
-                desk,
+                thread,
                 drawer or FlatDrawer(),
                 question="?",
                 fps=40,
@@ -112,7 +125,7 @@ def sit_down(pygame, store, tmp_path, person, drawer=None, trainer=NOTHING_SAID)
                 on_show=person,
             ).run()
         finally:
-            desk.close()
+            thread.close()
     return session
 
 
@@ -238,14 +251,97 @@ def test_it_waits_while_nothing_is_open_and_goes_on_by_itself(pygame, store, tmp
     assert person.seconds[6] is None  # no key brought it
 
 
-def test_it_says_that_nobody_trains_once_nothing_is_open(pygame, store, tmp_path, monkeypatch):
-    written = []
+@pytest.fixture
+def written(monkeypatch):
+    """All lines of text that were painted, beside those of the buttons."""
+    lines = []
 
     def write(surface, text, *where, **how):
-        written.append(text)
+        lines.append(text)
         shapes.write(surface, text, *where, **how)
 
     monkeypatch.setattr("prefrl.labelers.window.parts.write", write)
+    return lines
+
+
+def test_a_store_that_cannot_be_counted_is_asked_again(pygame, store, tmp_path, written, monkeypatch):
+    monkeypatch.setattr("prefrl.labelers.window.window.POLL_WAITING_S", 0.05)
+    monkeypatch.setattr(store, "counts", fail_first(store.counts, 10))
+
+    class Waiting(FlatDrawer):
+        """The person answers when the figures are there again."""
+
+        def want(self, segments, height):
+            super().want(segments, height)
+            if written and written[-1].startswith("0 answers   ·   6 waiting") and not person.does:
+                person.does = ["q"]
+                person.do("1")
+
+    person = Person(pygame, [])
+    sit_down(pygame, store, tmp_path, person, Waiting())
+    assert desk.UNREACHABLE in written
+    assert len(answered(store)) == 1
+
+
+def test_an_answer_is_kept_until_the_store_takes_it(pygame, store, tmp_path, written, monkeypatch):
+    monkeypatch.setattr(desk, "RETRY_S", 0.05)
+    monkeypatch.setattr(store, "answer", fail_first(store.answer, 20))
+    person = Person(pygame, ["1", "2"])
+    session = sit_down(pygame, store, tmp_path, person)
+    assert desk.NOT_SAVED in written
+    first = person.seen[0]
+    assert answered(store) == [(first.query.id, in_order(first, LEFT, RIGHT))]  # the second key came too early
+    assert session.answers == 1
+
+
+def test_an_answer_is_stored_once_where_only_the_next_pair_is_missing(pygame, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("prefrl.labelers.window.window.POLL_WAITING_S", 0.05)
+
+    def lose_claims():
+        monkeypatch.setattr(store, "claim", fail_first(store.claim, 8))
+
+    person = Person(pygame, [lose_claims, "1"], *"1111", ["1", lambda: leave_soon(pygame)])
+    sit_down(pygame, store, tmp_path, person)
+    assert len(answered(store)) == len(person.seen) == 6
+
+
+def test_who_leaves_while_the_store_is_away_waits_for_nothing(pygame, store, tmp_path, monkeypatch):
+    for name in ("answer", "release", "counts"):
+        monkeypatch.setattr(store, name, fail_first(getattr(store, name), 10**9))
+    session = sit_down(pygame, store, tmp_path, Person(pygame, ["1", lambda: leave_soon(pygame)]))
+    assert session.answers == 0
+    assert answered(store) == []
+
+
+def test_an_undo_is_kept_until_the_store_takes_it(pygame, store, tmp_path, written, monkeypatch):
+    monkeypatch.setattr(desk, "RETRY_S", 0.05)
+    monkeypatch.setattr(store, "withdraw", fail_first(store.withdraw, 20))
+    person = Person(pygame, "1", "1", "u")
+    sit_down(pygame, store, tmp_path, person)
+    first, second, _, second_again = person.seen
+    assert desk.NOT_TAKEN_BACK in written
+    assert second_again is second
+    assert [query for query, _ in answered(store)] == [first.query.id]  # and none but the last one
+
+
+def test_a_key_for_a_pair_that_is_no_longer_held_says_nothing_of_the_next_one(store):
+    session = LabelingSession(store, LABELER, np.random.default_rng(0))
+    gone = session.current
+    thread = DeskThread(session, store, lambda: NOTHING_SAID, lambda: None)
+    session.answer("tie")
+    thread.answer(gone, Action.LEFT)
+    thread.close()
+    assert answered(store) == [(gone.query.id, TIE)]
+    assert thread.desk.problem == "This pair went to somebody else"
+
+
+def test_what_is_no_fault_of_the_store_ends_the_window(pygame, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "counts", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sit_down(pygame, store, tmp_path, Person(pygame, []))
+
+
+def test_it_says_that_nobody_trains_once_nothing_is_open(pygame, store, tmp_path, written):
     person = Person(pygame, *"11111", ["1", lambda: leave_soon(pygame)])
     gone = Trainer(step=3000, steps=100_000, waiting_for=5, running=False)
     sit_down(pygame, store, tmp_path, person, trainer=gone)

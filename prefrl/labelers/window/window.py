@@ -95,7 +95,7 @@ class Window:
         if desk.problem and desk.problem != self._problem:
             self._notice.light(desk.problem, now)
         self._problem = desk.problem
-        if now - self._looked_at > (POLL_WAITING_S if desk.current is None else POLL_WORKING_S):
+        if now - self._looked_at > (POLL_WAITING_S if desk.current is None or desk.trouble else POLL_WORKING_S):
             self._desk.poll()
             self._looked_at = now
         pairs = [pair for pair in (desk.current, *desk.ahead, self._shown, self._previous) if pair is not None]
@@ -159,7 +159,7 @@ class Window:
             self._question,
             emptiness(desk.trainer, self._resume),
             tuple(figures(desk.answers, desk.per_minute, desk.waiting, desk.trainer)),
-            notice=self._notice.what if self._notice.strength(now) else "",
+            notice=desk.trouble or (self._notice.what if self._notice.strength(now) else ""),
             hovered=self._hovered,
             pressed=self._pressed,
             active=frozenset(action for action, on in active.items() if on),
@@ -250,12 +250,12 @@ class Window:
 
     def _answer(self, choice: Action) -> None:
         """Only what is on the screen can be answered: a key too many says nothing of a pair not seen yet."""
-        if self._screen() is not Screen.PAIR or self._desk.busy:
+        if self._shown is None or self._screen() is not Screen.PAIR or self._desk.busy:
             return
         self._acted_at = time.monotonic()
         self._notice = Glow(NOTICE_S)
         self._glow.light(choice, self._acted_at)
-        self._desk.answer(choice)
+        self._desk.answer(self._shown, choice)
 
     def _undo(self) -> None:
         if self._desk.busy:
