@@ -3,9 +3,12 @@
     python benchmarks/atari_masks.py --steps 3000 --out benchmarks/results/atari_masks.json
 
 Two consoles of a game take the same actions from the same seed. Before every step random digits and lives are written
-into the memory of one of them. After it are compared what the agents see and what people see, painted over, and what
-the console drew: this must differ, or nothing was tested. Then the memory of the first is copied into the second, so
-that what was written has no consequences. Where the game ends on one of them, both start anew.
+into the memory of one of them. After it are compared what the agents see, which is also all that the reward model gets;
+what people see: the screen that is kept, packed as by the recorder and unpacked as by the viewers; and what the console
+drew: this must differ, or nothing was tested. Then the memory of the first is copied into the second, so that what was
+written has no consequences. Where the game ends on one of them, both start anew.
+
+The paper's boxes hide the score and not the lives: with them digits of the score alone are written.
 """
 
 from __future__ import annotations
@@ -16,44 +19,57 @@ from pathlib import Path
 
 import numpy as np
 from machine import write
-from prefrl_envs.atari import AtariGame, paint_over
+from prefrl_envs.atari import AtariGame
+from prefrl_envs.rendering import ScreenDrawing
+from prefrl_envs.screens import pack, unpack
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--boxes", default="default")
-    parser.add_argument("--games", nargs="+", default=list(COUNTERS))
+    parser.add_argument("--boxes", nargs="+", default=["default", "paper"])
+    parser.add_argument("--games", nargs="+", default=list(SCORES))
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    games = {game: steps_that_differ(game, args.boxes, args.steps) for game in args.games}
-    write({"boxes": args.boxes, "steps": args.steps, "steps_that_differ": games}, args.out)
+    differing = {
+        boxes: {game: steps_that_differ(game, boxes, args.steps) for game in args.games} for boxes in args.boxes
+    }
+    write({"steps": args.steps, "steps_that_differ": differing}, args.out)
 
 
 DECIMALS = tuple(16 * tens + ones for tens in range(10) for ones in range(10))  # two digits in a byte
 
-# Addresses in the console's memory of 128 bytes, found by writing to each and looking, and what to write: digits of
-# scores, of Enduro's distance and of its cars to pass; points in Pong; ships, men, lives and days, never the last.
-COUNTERS: dict[str, dict[int, Sequence[int]]] = {
-    "BeamRider": dict.fromkeys((9, 10, 11), DECIMALS) | {5: range(1, 6)},
-    "Breakout": dict.fromkeys((76, 77), DECIMALS) | {57: range(2, 6)},
-    "Enduro": dict.fromkeys((40, 41, 42, 43, 44), DECIMALS) | {45: range(1, 5)},
+# Addresses in the console's memory of 128 bytes, found by writing to each and looking, and what to write.
+SCORES: dict[str, dict[int, Sequence[int]]] = {  # digits; of Enduro the distance and the cars to pass
+    "BeamRider": dict.fromkeys((9, 10, 11), DECIMALS),
+    "Breakout": dict.fromkeys((76, 77), DECIMALS),
+    "Enduro": dict.fromkeys((40, 41, 42, 43, 44), DECIMALS),
     "Pong": dict.fromkeys((13, 14), range(20)),
-    "Qbert": dict.fromkeys((89, 90, 91), DECIMALS) | {8: range(1, 4)},
-    "Seaquest": dict.fromkeys((56, 57, 58), DECIMALS) | {59: range(1, 6)},
-    "SpaceInvaders": dict.fromkeys((102, 104), DECIMALS) | {73: range(2, 4)},
+    "Qbert": dict.fromkeys((89, 90, 91), DECIMALS),
+    "Seaquest": dict.fromkeys((56, 57, 58), DECIMALS),
+    "SpaceInvaders": dict.fromkeys((102, 104), DECIMALS),
+}
+LIVES: dict[str, dict[int, Sequence[int]]] = {  # ships, men, lives and days, never the last
+    "BeamRider": {5: range(1, 6)},
+    "Breakout": {57: range(2, 6)},
+    "Enduro": {45: range(1, 5)},
+    "Pong": {},
+    "Qbert": {8: range(1, 4)},
+    "Seaquest": {59: range(1, 6)},
+    "SpaceInvaders": {73: range(2, 4)},
 }
 
 
 def steps_that_differ(game: str, boxes: str, steps: int, seed: int = 0) -> dict[str, int]:
     """Steps after which something differed: what the agents see, what people see, what the console drew."""
-    consoles = [AtariGame(game, boxes=boxes, show_score=True) for _ in range(2)]
+    consoles = [AtariGame(game, boxes=boxes) for _ in range(2)]
+    counters = SCORES[game] | (LIVES[game] if boxes == "default" else {})
     actions, numbers = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     differing = {"agent": 0, "person": 0, "console": 0}
     for console in consoles:
         console.reset(seed=seed)
     for step in range(1, steps + 1):
-        for address, values in COUNTERS[game].items():
+        for address, values in counters.items():
             consoles[1].ale.setRAM(address, int(numbers.choice(values)))
         action = int(actions.integers(consoles[0].action_space.n))
         seen, _, _, _, infos = zip(*(console.step(action) for console in consoles), strict=True)
@@ -61,10 +77,8 @@ def steps_that_differ(game: str, boxes: str, steps: int, seed: int = 0) -> dict[
             for console in consoles:
                 console.reset(seed=seed + step)
             continue
-        drawn = [console.render() for console in consoles]
-        shown = [screen.copy() for screen in drawn]
-        for screen in shown:
-            paint_over(screen, consoles[0].boxes)
+        shown = [unpack(pack(ScreenDrawing.capture(console)[None])[0]) for console in consoles]
+        drawn = [console.ale.getScreenRGB() for console in consoles]
         for who, (one, two) in {"agent": seen, "person": shown, "console": drawn}.items():
             differing[who] += not np.array_equal(one, two)
         for address, value in enumerate(consoles[0].ale.getRAM()):

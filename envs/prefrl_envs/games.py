@@ -25,8 +25,9 @@ class Box(NamedTuple):
 
 # What is painted over before anything is derived from a frame. "paper" is Christiano et al. 2017. "default" hides the
 # lives, sectors and days as well, and digits that the paper's boxes leave out: thousands in Seaquest, a column of
-# Q*bert's last digit. benchmarks/atari_masks.py writes other numbers into the console's memory and sees no difference.
-# Q*bert's box has room for five lives; Space Invaders' number of lives stands where the cannon drives.
+# Q*bert's last digit. benchmarks/atari_masks.py writes other numbers into the console's memory and sees no difference,
+# but for Seaquest's thousands under the paper's boxes. Q*bert's box has room for five lives; Space Invaders' number of
+# lives stands where the cannon drives.
 SCORE_BOXES: dict[str, dict[str, tuple[Box, ...]]] = {
     "paper": {
         "BeamRider": (Box(5, 20, 45, 120), Box(28, 40, 15, 40)),
