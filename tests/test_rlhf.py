@@ -191,6 +191,12 @@ def test_every_label_is_spent_where_there_is_but_one_round(tmp_path):
     assert folder.summary()["labels_answered"] == SMALL.labels
 
 
+def test_labels_that_the_window_has_let_go_were_answered_all_the_same(tmp_path):
+    config = dataclasses.replace(SMALL, reward=dataclasses.replace(SMALL.reward, label_window=10))
+    _, folder = run(config, tmp_path / "run")
+    assert folder.summary()["labels_answered"] == SMALL.labels == 30
+
+
 def test_a_finished_run_can_be_extended(tmp_path):
     _, folder = run(SMALL, tmp_path / "run")
     longer = dataclasses.replace(SMALL, steps=4096, labels=40)

@@ -8,6 +8,7 @@ import numpy as np
 from prefrl_envs.suite import find
 from safetensors.numpy import save_file
 
+from prefrl.algorithms.feedback import Feedback
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.evaluation import Policy, act_by, act_randomly, as_judged, play_episodes, play_games, true_returns
@@ -26,31 +27,35 @@ MEASURED_STEPS = 1000  # a behaviour is measured over so many, however short epi
 SCREENS_KEPT = 240  # of an episode drawn from recorded screens: more than a report shows, 0.1 MB in Pong
 
 
-def finish(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData | None) -> None:
+def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback | None) -> None:
     """Writes policy.zip, the reward model, the last episode and summary.json."""
     learner.model.save(run.policy)
     if learner.reward is not None:
         learner.reward.ensemble.save(run.reward_model, versions())
     record_episode(config, learner, run, "after")
-    write_json(run.summary_file, summarise(config, learner, run, data))
+    write_json(run.summary_file, summarise(config, learner, run, feedback))
 
 
-def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData | None) -> dict:
-    """The content of summary.json. Returns are true ones, of fresh episodes, of the last policy."""
+def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback | None) -> dict:
+    """The content of summary.json. Returns are true ones, of fresh episodes, of the last policy.
+
+    Args:
+        feedback: where the comparisons came from; None for an agent on the true reward.
+    """
     space = learner.model.action_space
     policy = as_judged(learner.model, config.env_id)
     best = true_returns(_play(config, policy, EVALUATION))
     chance = true_returns(_play(config, act_randomly(space, config.eval_episodes, config.seed), RANDOM))
     reward_model = None
-    if learner.reward is not None and data is not None:
-        reward_model = _diagnose(config, learner, run, data)
+    if feedback is not None:
+        reward_model = _diagnose(config, learner, run, feedback.data)
     return {
         "study": config.study,
         "env_id": config.env_id,
         "variant": config.variant or config.preset,
         "preset": config.preset,
         "labels": config.labels,
-        "labels_answered": len(data) if data is not None else 0,
+        "labels_answered": feedback.num_labels if feedback is not None else 0,
         "seed": config.seed,
         "steps": learner.step,
         "true_return_mean": float(best.mean()),

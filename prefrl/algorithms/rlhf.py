@@ -80,7 +80,7 @@ def train(
             feedback = make_feedback(config, run, learner, store, labeler, on_wait, stopped)
             ended = learn(config, run, learner, recorder, feedback, on_row, stopped)
             if ended:
-                finish(config, learner, run, feedback.data if feedback else None)
+                finish(config, learner, run, feedback)
         tensorboard.close()
         recorder.close()
     return ended
