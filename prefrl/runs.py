@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import uuid
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -212,6 +213,16 @@ def cpu_name() -> str:
         wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
         flags = " ".join(flag for flag in wanted if flag in facts.get("flags", "").split())
     return f"{model}, {os.cpu_count()} cores{', ' + flags if flags else ''}"
+
+
+def peak_memory_mb() -> int | None:
+    """The most that this process has held at once, whatever it did before; None on Windows, which does not say."""
+    if sys.platform == "win32":
+        return None
+    import resource  # there is none on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
 def git_commit() -> str | None:

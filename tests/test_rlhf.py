@@ -93,6 +93,7 @@ def test_the_summary_has_what_benchmarks_read(finished):
     ):  # fmt: skip
         assert key in summary
     assert summary["versions"]["mujoco"]
+    assert summary["peak_memory_mb"] is None or 100 < summary["peak_memory_mb"] < 10_000
 
 
 def test_every_label_is_spent_on_schedule(finished):

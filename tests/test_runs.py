@@ -1,9 +1,11 @@
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from prefrl.config import RlhfConfig
-from prefrl.runs import RunFolder, cpu_name, versions, write_json
+from prefrl.runs import RunFolder, cpu_name, peak_memory_mb, versions, write_json
 
 CONFIG = RlhfConfig(env_id="x", labels=10, steps=100_000, seed=0)
 
@@ -72,3 +74,12 @@ def test_a_json_file_is_complete_or_as_it_was(tmp_path):
 def test_artifacts_name_the_versions_and_the_processor():
     assert {"mujoco", "gymnasium", "torch", "python"} <= set(versions())
     assert "cores" in cpu_name()
+
+
+@pytest.mark.parametrize("platform, expected", [("linux", 3072), ("darwin", 3), ("win32", None)])
+def test_peak_memory_in_the_unit_of_each_system(monkeypatch, platform, expected):
+    """Kilobytes on Linux, bytes on macOS."""
+    usage = SimpleNamespace(getrusage=lambda who: SimpleNamespace(ru_maxrss=3 * 2**20), RUSAGE_SELF=0)
+    monkeypatch.setitem(sys.modules, "resource", usage)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert peak_memory_mb() == expected

@@ -17,7 +17,7 @@ from prefrl.names import load_plugin
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import ComparisonData, assess
 from prefrl.rollouts import Rollout, SegmentPool
-from prefrl.runs import RunFolder, cpu_name, git_commit, versions, write_json
+from prefrl.runs import RunFolder, cpu_name, git_commit, peak_memory_mb, versions, write_json
 
 # Seeds of environments that no training leg shares: evaluation starts from states of its own.
 EVALUATION, RANDOM, SEGMENTS, FILM = (2**30 + 10_000 * i for i in range(4))
@@ -68,6 +68,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
         "cpu_seconds": round(learner.cpu_seconds, 1),
         "fit_seconds": round(learner.fit_seconds, 1),
         "steps_per_second": round(learner.step / learner.wall_seconds, 1),
+        "peak_memory_mb": peak_memory_mb(),
         "threads": config.threads,
         "device": str(learner.model.device),
         "precision": config.precision,
