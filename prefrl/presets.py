@@ -1,4 +1,4 @@
-"""Values per environment. A preset is a function from an environment to a whole configuration."""
+"""Values per environment. A preset is a function from an environment and its labels to a whole configuration."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
         steps = entry.training_steps
     if steps is None:
         raise ValueError(f"{env_id} is not in the suite, so say for how long to train: --steps 1000000")
-    agent, reward, query = look_up("preset", preset, PRESETS)(env_id)
+    agent, reward, query = look_up("preset", preset, PRESETS)(env_id, labels)
     clip_steps = entry.clip_steps if entry else query.clip_steps
     query = replace(
         query,
@@ -51,7 +51,7 @@ def is_game(env_id: str) -> bool:
 Groups = tuple[PpoConfig, RewardConfig, QueryConfig]
 
 
-def default(env_id: str) -> Groups:
+def default(env_id: str, _: int) -> Groups:
     """One preset for the paper's MuJoCo tasks: only clip, horizon, steps and gamma differ. One for every game."""
     if is_game(env_id):
         return _GAME_AGENT, _GAME_REWARD, _GAME_QUERY
@@ -59,25 +59,26 @@ def default(env_id: str) -> Groups:
     return agent, RewardConfig(), QueryConfig()
 
 
-def paper2017(env_id: str) -> Groups:
+def paper2017(env_id: str, labels: int) -> Groups:
     """Christiano et al. 2017, appendix A, to the letter, with PPO for TRPO and A2C.
 
     The paper says nothing of the epochs of a later fit, of Adam, or of TRPO's batch; those are ours, and so is what
     PPO has and A2C has not.
     """
     if is_game(env_id):
-        return _PAPER_GAME_AGENT, _PAPER_GAME_REWARD, _PAPER_GAME_QUERY
+        first = min(1.0, _PAPER_FIRST_LABELS / max(labels, 1))
+        return _PAPER_GAME_AGENT, _PAPER_GAME_REWARD, replace(_GAME_QUERY, initial_fraction=first)
     agent = PpoConfig(gamma=0.995, gae_lambda=0.97, ent_coef=0.001 if "Swimmer" in env_id else 0.01)
     return agent, RewardConfig(reward_lr=1e-3, fit_batch=32, epochs=1, l2_low=1.1), QueryConfig()
 
 
-def zoo(env_id: str) -> Groups:
+def zoo(env_id: str, _: int) -> Groups:
     """rl-baselines3-zoo's tuned PPO; the reference for what RL on the true reward can reach."""
     agent = _ZOO_GAME_AGENT if is_game(env_id) else _ZOO.get(env_id.removeprefix("prefrl/"), _SB3)
     return agent, RewardConfig(), QueryConfig()
 
 
-PRESETS: dict[str, Callable[[str], Groups]] = {
+PRESETS: dict[str, Callable[[str, int], Groups]] = {
     "default": default,
     "paper2017": paper2017,
     "zoo": zoo,
@@ -116,7 +117,7 @@ _PAPER_GAME_REWARD = RewardConfig(
     network="paper_cnn", hidden=(64,), reward_lr=1e-3, fit_batch=32, initial_epochs=200, epochs=1, l2_low=1.1,
     reward_std=0.05, label_window=3000,
 )  # fmt: skip
-_PAPER_GAME_QUERY = replace(_GAME_QUERY, initial_fraction=500 / 5500)
+_PAPER_FIRST_LABELS = 500  # of a game, asked before training, whatever the budget
 
 _SB3 = PpoConfig(num_envs=1, n_steps=2048, batch_size=64)
 

@@ -100,12 +100,16 @@ def test_default_is_one_preset_for_all_games_and_not_that_of_control():
 
 def test_paper2017_is_the_paper_on_atari():
     config = preset_config("paper2017", "prefrl/Pong-v0", labels=5500)
-    assert config.initial_labels == 500
     assert (config.reward.initial_epochs, config.reward.network, config.reward.hidden) == (200, "paper_cnn", (64,))
     assert (config.reward.reward_std, config.reward.label_window, config.reward.members) == (0.05, 3000, 3)
     assert config.query.schedule_constant * 4 == 5e6  # of the console's frames, four a step
     assert (config.agent.num_envs, config.agent.gamma, config.agent.ent_coef) == (16, 0.99, 0.01)
     assert (config.agent.learning_rate, config.agent.learning_rate_decay) == (7e-4, 1.0)
+
+
+@pytest.mark.parametrize("labels, first", [(0, 0), (350, 350), (500, 500), (1400, 500), (5500, 500), (10_000, 500)])
+def test_the_papers_first_labels_on_atari_are_500_of_any_budget(labels, first):
+    assert preset_config("paper2017", "prefrl/Pong-v0", labels=labels).initial_labels == first
 
 
 @pytest.mark.parametrize("labels", [1400, 5500])
