@@ -1,0 +1,42 @@
+"""What an agent is paid for a rollout."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from stable_baselines3.common.logger import Logger
+
+from prefrl.algorithms.legs import Leg
+from prefrl.algorithms.rlhf import make_learner, make_recorder
+from prefrl.presets import preset_config
+
+
+def paid_and_true(env_id, monkeypatch):
+    """[T, N] what the agent is paid in a first rollout without labels, before it is scaled, and the true rewards."""
+    config = preset_config("default", env_id, labels=0, steps=1000)
+    config = dataclasses.replace(
+        config, precision="fp32", agent=dataclasses.replace(config.agent, num_envs=2, n_steps=128, n_epochs=1)
+    )
+    recorder = make_recorder(config)
+    learner = make_learner(config, recorder, "cpu")
+    learner.model.set_logger(Logger(None, []))
+    paid, rollouts, take = [], [], recorder.take
+    monkeypatch.setattr(learner, "scale", lambda rewards, starts: paid.append(rewards.copy()) or rewards)
+    monkeypatch.setattr(recorder, "take", lambda: rollouts.append(take()) or rollouts[-1])
+    Leg(config, learner, recorder).learn_one_rollout()
+    recorder.close()
+    return paid[0], rollouts[0].true_rewards
+
+
+def test_on_a_games_score_an_agent_is_paid_its_sign_and_the_score_stays_whole(monkeypatch):
+    paid, true_rewards = paid_and_true("prefrl/SpaceInvaders-v0", monkeypatch)
+    assert set(np.unique(paid)) == {0, 1}
+    assert true_rewards.max() > 1
+    np.testing.assert_array_equal(paid, np.sign(true_rewards))
+
+
+@pytest.mark.parametrize("env_id", ["prefrl/PointGoal-v0", "prefrl/EnduroLevel-v0"])
+def test_any_other_true_reward_is_paid_as_it_is(monkeypatch, env_id):
+    paid, true_rewards = paid_and_true(env_id, monkeypatch)
+    assert len(np.unique(paid)) > 2
+    np.testing.assert_array_equal(paid, true_rewards)
