@@ -11,7 +11,14 @@ from prefrl.config import RewardConfig
 from prefrl.metrics import pearson
 from prefrl.queries import INCOMPARABLE, LEFT, TIE, Comparison, Query
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.fitting import ComparisonData, assess, bootstrap_weights, fit, make_optimizer
+from prefrl.rewards.fitting import (
+    ComparisonData,
+    assess,
+    bootstrap_weights,
+    fit,
+    make_optimizer,
+    predicted_returns,
+)
 from prefrl.rollouts import steps_of
 from prefrl.testing import answered_by, image_segments, random_queries, random_segments
 
@@ -47,6 +54,24 @@ def test_learns_what_the_comparisons_are_about(rng, oracle):
     correlation = pearson(predicted, [segment.true_return for segment in segments])
     assert correlation is not None
     assert correlation > 0.9
+
+
+def test_in_training_the_two_clips_of_a_pair_are_standardised_together():
+    """By statistics of its own each clip would have mean 0, and what tells a dark one from a bright one be gone."""
+    made, normalised = Ensemble(*GAME, RewardConfig(network="paper_cnn"), seed=0), []
+    first = next(layer for layer in made.network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+    first.register_forward_hook(lambda *called: normalised.append(called[-1].detach().clone()))
+    clips = torch.randint(100, (1, 2, 5, 4, 84, 84), generator=torch.Generator().manual_seed(0))
+    clips[:, 1] += 100
+    made.network.train()
+    predicted_returns(made, {"obs": clips.to(torch.uint8)}, torch.zeros(1, 2, 5, 2))
+    (both,) = normalised
+    channels = both.transpose(0, 1).flatten(1)
+    assert torch.allclose(channels.mean(1), torch.zeros(48), atol=1e-3)
+    assert torch.allclose(channels.std(1), torch.ones(48), atol=1e-2)
+    dark, bright = both.unflatten(0, (2, 5)).mean((1, 3, 4))
+    assert torch.allclose(dark, -bright, atol=1e-3)
+    assert (bright - dark).abs().median() > 0.5
 
 
 def test_the_same_generator_gives_the_same_model(comparisons, segments):
