@@ -37,12 +37,15 @@ def test_members_differ_and_the_seed_decides(rng):
     assert not torch.allclose(members[0], members[1])
 
 
-def test_making_one_leaves_the_global_generator_alone():
+def test_making_one_leaves_the_global_generators_alone(monkeypatch):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
     ensemble()
     assert torch.equal(torch.rand(1), expected)
+    assert seeds == []
 
 
 def test_each_member_is_standardised_on_its_own(rng):

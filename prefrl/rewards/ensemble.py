@@ -53,8 +53,8 @@ class Ensemble:
             torch.device(device),
         )
         make = find_network(config.network, self.inputs.shapes)
-        with torch.random.fork_rng(devices=[]):  # layers draw their weights from torch's global generator
-            torch.manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):  # layers draw their weights from the CPU's global generator
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU's as well
             self.network = make(self.inputs.shapes, config.hidden, config.members).to(self.device).eval()
         self._moments = {
             name: RunningMoments((size,)).to(self.device) for name, size in self.inputs.shapes.vectors.items()
