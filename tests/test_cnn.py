@@ -143,19 +143,35 @@ def test_values_and_actions_see_the_same_features():
 @pytest.mark.parametrize("taken, chosen", [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32"), ((1.0, 8.0), "fp32")])
 def test_auto_is_bf16_only_where_that_is_clearly_faster(monkeypatch, taken, chosen):
     times = dict(zip(("fp32", "bf16"), taken, strict=True))
-    monkeypatch.setattr(precision, "seconds", lambda cnn, name, device: times[name])
+    monkeypatch.setattr(precision, "seconds", lambda cnn, name, device, batch_size: times[name])
     precision.faster_precision.cache_clear()
     assert choose_precision("auto", STACK, "dqn2013", "cpu") == chosen
     precision.faster_precision.cache_clear()
 
 
 def test_the_self_test_takes_a_moment_and_is_done_once():
-    taken = precision.seconds("dqn2013", "fp32", "cpu")
+    taken = precision.seconds("dqn2013", "fp32", "cpu", 256)
     assert 0 < taken < 1
     assert choose_precision("auto", STACK, "dqn2013", "cpu") in ("fp32", "bf16")
     hits = precision.faster_precision.cache_info().hits
     choose_precision("auto", STACK, "dqn2013", "cpu")
     assert precision.faster_precision.cache_info().hits == hits + 1
+
+
+@pytest.mark.parametrize(
+    "device, batch_size, images, times", [("cpu", 256, 32, 1), ("cpu", 16, 16, 1), ("cuda", 256, 256, 20)]
+)
+def test_the_self_test_is_short_on_a_processor_and_fills_a_gpu(device, batch_size, images, times):
+    assert precision.trial(device, batch_size) == (images, times)
+
+
+def test_the_self_test_takes_gradients_of_the_trial_s_batch_as_often_as_it_says(monkeypatch):
+    seen = []
+    forward = precision.CentredCnn.forward
+    monkeypatch.setattr(precision.CentredCnn, "forward", lambda *args: seen.append(len(args[1])) or forward(*args))
+    monkeypatch.setattr(precision, "trial", lambda device, batch_size: (batch_size, 5))
+    precision.seconds("dqn2013", "fp32", "cpu", batch_size=3)
+    assert seen == [3] * 5 * (1 + precision.REPEATS)
 
 
 def test_vectors_have_one_precision():

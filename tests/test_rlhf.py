@@ -273,10 +273,10 @@ def test_it_learns(tmp_path):
 def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
     """What a self-test finds faster here need not be so where the run goes on."""
     images = dataclasses.replace(SMALL, env_id="prefrl/PixelGoal-v0", labels=0, steps=256, eval_episodes=1)
-    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda cnn, device: "bf16")
+    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda *_: "bf16")
     _, folder = run(images, tmp_path / "run")
     assert folder.config().precision == folder.summary()["precision"] == "bf16"
-    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda cnn, device: "fp32")
+    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda *_: "fp32")
     run(dataclasses.replace(folder.config(), steps=512), folder.path)
     assert folder.config().precision == "bf16"
     assert PPO.load(folder.policy).policy.features_extractor.dtype == torch.bfloat16

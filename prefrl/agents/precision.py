@@ -15,43 +15,62 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 
 from prefrl.agents.cnn import CentredCnn
-from prefrl.config import Precision
+from prefrl.config import PpoConfig, Precision
 
 STACK = spaces.Box(0, 255, (4, 84, 84), np.uint8)
-BATCH, REPEATS = 32, 3
+REPEATS = 3
 FASTER_BY = 1.25  # that bf16 must be, to be worth its coarser steps and a choice that noise may not turn
 
 
 def choose_precision(
-    name: Literal["auto"] | Precision, observation_space: spaces.Space, cnn: str, device: str
+    name: Literal["auto"] | Precision,
+    observation_space: spaces.Space,
+    cnn: str,
+    device: str,
+    batch_size: int = PpoConfig.batch_size,
 ) -> Precision:
     """What `name` stands for, fp32 or bf16: auto is bf16 where a self-test finds it faster, else fp32.
+
+    Args:
+        batch_size: of the agent's gradient steps, which most of the time goes to.
 
     Raises:
         ValueError: bf16 for observations that no network of convolutions reads.
     """
     if is_image_space(observation_space):
-        return faster_precision(cnn, device) if name == "auto" else name
+        return faster_precision(cnn, device, batch_size) if name == "auto" else name
     if name == "bf16":
         raise ValueError("precision bf16 is for image observations alone; leave it at auto")
     return "fp32"
 
 
 @lru_cache
-def faster_precision(cnn: str, device: str) -> Precision:
-    """The self-test, once a process: forward and backward of a small batch in either precision."""
-    return "bf16" if seconds(cnn, "bf16", device) * FASTER_BY < seconds(cnn, "fp32", device) else "fp32"
+def faster_precision(cnn: str, device: str, batch_size: int) -> Precision:
+    """The self-test, once a process: forward and backward in either precision."""
+    coarse = seconds(cnn, "bf16", device, batch_size)
+    return "bf16" if coarse * FASTER_BY < seconds(cnn, "fp32", device, batch_size) else "fp32"
 
 
-def seconds(cnn: str, precision: Precision, device: str) -> float:
-    """That one gradient of BATCH images takes; the best of REPEATS, after one to warm up."""
+def seconds(cnn: str, precision: Precision, device: str, batch_size: int) -> float:
+    """That the gradients of a trial take; the shortest of REPEATS, after one to warm up."""
     network = CentredCnn(STACK, cnn, precision).to(device)
     network.put_channels_last()
-    images = torch.zeros((BATCH, *STACK.shape), dtype=torch.uint8, device=device)
+    images, times = trial(device, batch_size)
+    batch = torch.zeros((images, *STACK.shape), dtype=torch.uint8, device=device)
     taken = []
     for _ in range(1 + REPEATS):
         began = time.perf_counter()
-        gradients = torch.autograd.grad(network(images).sum(), list(network.parameters()))
+        for _ in range(times):
+            gradients = torch.autograd.grad(network(batch).sum(), list(network.parameters()))
         float(gradients[0].sum())  # waits for a device that works on its own
         taken.append(time.perf_counter() - began)
     return min(taken[1:])
+
+
+def trial(device: str, batch_size: int) -> tuple[int, int]:
+    """Of how many images a gradient is timed, and how often in a row.
+
+    A processor takes as long for an image in a small batch as in a large one. A GPU does not: of a small one, waited
+    for at once, nothing but the launches of its kernels would be measured, which are more in bf16.
+    """
+    return (min(batch_size, 32), 1) if device == "cpu" else (batch_size, 20)

@@ -199,7 +199,8 @@ def make_recorder(config: RlhfConfig) -> Recorder:
 
 def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner:
     """A learner that has learned nothing yet."""
-    precision = choose_precision(config.precision, recorder.observation_space, config.agent.cnn, device)
+    cnn, batch_size = config.agent.cnn, config.agent.batch_size
+    precision = choose_precision(config.precision, recorder.observation_space, cnn, device, batch_size)
     model = make_ppo(recorder, config.agent, config.seed, device, precision)
     scale = ReturnScale(config.agent.num_envs, config.agent.gamma)
     if not config.labels:
