@@ -10,6 +10,7 @@ import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.config import PpoConfig
+from prefrl.presets import preset_config
 
 ROOT = Path(__file__).parents[1]
 
@@ -205,6 +206,16 @@ def test_the_first_time_at_a_score_counts_even_if_it_falls_again(benchmark):
 def test_a_thinned_curve_has_the_games_of_all_rows(benchmark):
     kept = benchmark("atari").thinned(game_rows((1, -21.0), (0, None), (3, -19.0), (2, -18.0)), most=2)
     assert [(row["step"], row["games"], row["score"]) for row in kept] == [("2000", "1", "-21"), ("4000", "5", "-18.6")]
+
+
+def test_all_labels_at_the_start_are_all_learned_from(benchmark):
+    before = preset_config("default", "prefrl/Pong-v0", labels=5500)
+    config = benchmark("atari").all_at_start(before)
+    assert config.query.schedule == "all_at_start"
+    assert config.reward.label_window is None
+    assert before.initial_labels < before.reward.fit_sample  # which are passed over whole
+    passes = config.reward.initial_epochs * config.reward.fit_sample / config.labels
+    assert before.reward.initial_epochs <= passes < before.reward.initial_epochs + 0.2
 
 
 GAMES = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
