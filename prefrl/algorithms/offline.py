@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,34 @@ from prefrl_envs.wrappers import make_env
 from prefrl.agents.ppo import choose_device
 from prefrl.config import RewardConfig
 from prefrl.metrics import pearson, spearman
+from prefrl.names import look_up
+from prefrl.presets import PRESETS
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
 from prefrl.runs import versions
+from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 
 
 def fit_store(
-    store: str | Path, env_id: str, out: Path, *, horizon: int | None, epochs: int, seed: int, device: str
+    store: str | Path,
+    env_id: str,
+    out: Path,
+    *,
+    preset: str,
+    horizon: int | None,
+    epochs: int | None,
+    seed: int,
+    device: str,
 ) -> dict[str, Any]:
     """Fits an ensemble to every comparison in `store` and saves it in `out`.
+
+    Segments are read a few hundred comparisons at a time, and once more after the fit: those of 5,500 comparisons of
+    a game would take 2.2 GB.
+
+    Args:
+        preset: whose reward model it is.
+        epochs: passes over all comparisons; None for as many as the preset's first fit makes.
 
     Returns:
         The fit's losses and accuracies, and how predicted and true returns of the compared segments correlate.
@@ -32,27 +51,54 @@ def fit_store(
     if (out / DESCRIPTION).exists():
         raise ValueError(f"{out} already holds a reward model; choose another folder with --out")
     with PreferenceStore.existing(store) as preferences:
-        comparisons = preferences.answered()
-    segments = list({s.id: s for c in comparisons for s in c.query.segments}.values())
-    if not any(comparison.answer.comparable for comparison in comparisons):
-        raise ValueError(f"{store} has no answered comparisons to learn from")
-    if strange := sorted({segment.env_id for segment in segments} - {env_id}):
-        raise ValueError(f"{store} has comparisons of {', '.join(strange)}, not of {env_id}")
-    env = make_env(env_id, horizon)
-    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed, choose_device(device))
-    env.close()
-    data = ComparisonData(ensemble)
-    data.add(comparisons)
-    ensemble.see(segments)
-    stats = fit(ensemble, make_optimizer(ensemble), data, epochs, torch.Generator().manual_seed(seed))
-    ensemble.standardise(segments)
+        number = preferences.labels()
+        if not number:
+            raise ValueError(f"{store} has no answered comparisons to learn from")
+        config = reward_config(preset, env_id, number)
+        env = make_env(env_id, horizon)
+        ensemble = Ensemble(env.observation_space, env.action_space, config, seed, choose_device(device))
+        env.close()
+        data = ComparisonData(ensemble)
+        for comparisons in preferences.answered_in_parts():
+            segments = [segment for comparison in comparisons for segment in comparison.query.segments]
+            if strange := sorted({segment.env_id for segment in segments} - {env_id}):
+                raise ValueError(f"{store} has comparisons of {', '.join(strange)}, not of {env_id}")
+            data.add(comparisons)
+            ensemble.see(segments)
+        passes = config.initial_epochs if epochs is None else epochs
+        stats = fit(ensemble, make_optimizer(ensemble), data, passes, torch.Generator().manual_seed(seed))
+        judged = [
+            (ensemble.raw_of(distinct), [segment.true_return for segment in distinct])
+            for distinct in distinct_segments(preferences)
+        ]
+    raw = torch.cat([part for part, _ in judged], dim=1)
+    ensemble.standardise_by(raw)
     ensemble.save(out, versions())
-    predicted = ensemble.returns(segments)
-    true = [segment.true_return for segment in segments]
+    predicted, true = ensemble.returns_of(raw), [value for _, returns in judged for value in returns]
     return {
         "comparisons": len(data),
+        "epochs": passes,
         **asdict(stats),
         "pearson": pearson(predicted, true),
         "spearman": spearman(predicted, true),
         "reward_model": str(out),
     }
+
+
+def reward_config(preset: str, env_id: str, labels: int) -> RewardConfig:
+    """The preset's reward model, to be fitted once to all there is.
+
+    Its window and its sample are for fits that come again and again while an agent learns.
+    """
+    _, reward, _ = look_up("preset", preset, PRESETS)(env_id, labels)
+    return replace(reward, label_window=None, fit_sample=None)
+
+
+def distinct_segments(preferences: PreferenceStore) -> Iterator[list[Segment]]:
+    """Every compared segment once, a few hundred at a time."""
+    known: set[str] = set()
+    for comparisons in preferences.answered_in_parts():
+        new = {s.id: s for comparison in comparisons for s in comparison.query.segments if s.id not in known}
+        known.update(new)
+        if new:
+            yield list(new.values())

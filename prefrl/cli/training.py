@@ -122,7 +122,8 @@ def fit(
     env: str,
     out: Path,
     horizon: int | None = None,
-    epochs: int = 200,
+    preset: str = "default",
+    epochs: int | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> int:
@@ -133,13 +134,16 @@ def fit(
         env: the environment that they are about.
         out: folder for the reward model.
         horizon: steps per episode; needed for environments outside the suite.
-        epochs: passes over the comparisons.
+        preset: whose reward model it is: default, paper2017 or zoo.
+        epochs: passes over the comparisons; None for as many as the preset's first fit makes.
         seed: of the networks' weights and the order of training.
         device: auto, cpu, cuda or mps.
     """
     from prefrl.algorithms.offline import fit_store
 
-    stats = fit_store(store, canonical_id(env), out, horizon=horizon, epochs=epochs, seed=seed, device=device)
+    stats = fit_store(
+        store, canonical_id(env), out, preset=preset, horizon=horizon, epochs=epochs, seed=seed, device=device
+    )
     print(json.dumps(stats, indent=2))
     return 0
 

@@ -76,8 +76,12 @@ class Ensemble:
 
     def returns(self, segments: Sequence[Segment]) -> np.ndarray:
         """[S] float32 learned return of S segments of the same length: the sum of their rewards."""
-        rewards = self._standardised(self.raw_of(segments).flatten(1)).mean(0)
-        return rewards.reshape(len(segments), -1).sum(1).cpu().numpy()
+        return self.returns_of(self.raw_of(segments))
+
+    def returns_of(self, raw: Tensor) -> np.ndarray:
+        """The same of predictions that are there already: raw [M, S, T], of `raw_of`, -> [S] float32."""
+        rewards = self._standardised(raw.flatten(1)).mean(0)
+        return rewards.reshape(raw.shape[1:]).sum(1).cpu().numpy()
 
     @torch.no_grad()
     def raw_of(self, segments: Sequence[Segment]) -> Tensor:
@@ -114,8 +118,11 @@ class Ensemble:
 
     def standardise(self, segments: Sequence[Segment]) -> None:
         """Makes each member's predictions on the steps of these segments have mean 0 and the configured std."""
-        raw = self.raw_of(segments).flatten(1)
-        self.output_mean, self.output_std = raw.mean(1), raw.std(1).clamp_min(1e-6)
+        self.standardise_by(self.raw_of(segments))
+
+    def standardise_by(self, raw: Tensor) -> None:
+        """The same by predictions that are there already: raw [M, S, T], of `raw_of`."""
+        self.output_mean, self.output_std = raw.flatten(1).mean(1), raw.flatten(1).std(1).clamp_min(1e-6)
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the model consists of, by name."""
