@@ -158,6 +158,7 @@ def test_envs_lists_the_suite(capsys):
     said = capsys.readouterr().out
     assert "prefrl/Hopper-v0" in said
     assert "forward speed" in said
+    assert "Asterix" in said
 
 
 def test_another_environment_is_made_fixed_horizon(tmp_path):
@@ -203,7 +204,11 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "PointGoal", "--out", "/dev/null/run"], "Not a directory"),
         (["train", "PointGoal", "--store", "postgresql://ann:secret@host/name", *TINY], "holds a password.*PGPASSWORD"),
         (["train", "PointGoal", "--frobnicate"], "frobnicate"),
-        (["train", "PointGoal", "--labels", "many"], "many"),
+        (["train", "PointGoal", "--labels", "many"], "--labels cannot be 'many'; it takes INT"),
+        (["train", "Pong", "--boxes", "ppaper"], "--boxes cannot be 'ppaper'; it takes {default,paper}.* top bottom"),
+        (["train", "Pong", "--boxes", "0", "24", "0"], "--boxes cannot be '0 24 0'; it takes {default,paper}"),
+        (["train", "Pong", "--boxes", "0", "24", "0", "161"], r"box \(0, 24, 0, 161\) lies outside the screen of Pong"),
+        (["train", "--game", "Pnog"], "ALE has no game 'Pnog' .* Did you mean 'Pong'. `prefrl envs` lists all"),
         (["train", "--labels", "20"], "(?i)required"),
         (["train"], "(?i)required"),
         (["trian"], "Did you mean 'train'"),
@@ -218,6 +223,19 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(capsys, tmp_path,
 
     monkeypatch.chdir(tmp_path)
     assert re.search(message, refused(capsys, *arguments))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--game", "Pnog"], ["Pong", "--boxes", "no"], ["Pong", "--boxes", "0", "9"]])
+def test_what_is_allowed_is_said_in_few_words(capsys, arguments):
+    assert len(refused(capsys, "train", *arguments)) < 200
+
+
+def test_a_missing_rom_is_one_clear_line_and_leaves_nothing_behind(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("ALE_ROMS_DIR", str(tmp_path))
+    said = refused(capsys, "train", "Pong", "--out", str(tmp_path / "run"))
+    assert "the ROM of Pong is missing or damaged" in said
+    assert "pip install" in said
     assert not list(tmp_path.iterdir())
 
 
@@ -264,5 +282,5 @@ def test_a_game_without_known_boxes_is_said_to_show_its_score():
 
 
 def test_a_game_takes_the_place_of_an_environment(capsys):
-    assert "Did you mean 'Pong'" in refused(capsys, "train", "--game", "Pnog")
+    assert settings(["--game", "space_invaders"]).env_id == "prefrl/SpaceInvaders-v0"
     assert "or else --game" in refused(capsys, "train", "Pong", "--game", "Pong")

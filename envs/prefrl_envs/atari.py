@@ -16,7 +16,7 @@ import cv2
 import gymnasium as gym
 import numpy as np
 
-from prefrl_envs.games import END_PENALTY, SCORE_BOXES, Box, roms
+from prefrl_envs.games import END_PENALTY, SCORE_BOXES, Box, roms, unknown_game
 
 FRAME_SKIP = 4  # frames of the console per step
 STACK = 4  # frames in an observation
@@ -104,7 +104,7 @@ def load(game: str) -> ale_py.ALEInterface:
 def rom_path(game: str) -> Any:
     """Where the game's ROM lies; ValueError as in `load`."""
     if game not in roms():
-        raise ValueError(f"ALE has no game {game!r} for one player; `prefrl envs` lists the suite's")
+        raise ValueError(unknown_game(game))
     try:
         return ale_py.roms.get_rom_path(roms()[game])
     except OSError as error:

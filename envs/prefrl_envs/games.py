@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.util
 import json
@@ -75,3 +76,11 @@ def roms() -> dict[str, str]:
     files = json.loads((Path(package.origin).parent / "roms" / "md5.json").read_text())
     stems = sorted(file.removesuffix(".bin") for file in files)
     return {stem.title().replace("_", ""): stem for stem in stems if stem not in _TWO_PLAYERS}
+
+
+def unknown_game(name: str) -> str:
+    """One line: what was given, which are near, where all are listed."""
+    known = {game.lower(): game for game in roms()}
+    near = difflib.get_close_matches(name.lower().replace("_", ""), known, n=3)
+    hint = f" Did you mean {' or '.join(repr(known[each]) for each in near)}?" if near else ""
+    return f"ALE has no game {name!r} for one player.{hint} `prefrl envs` lists all of them"

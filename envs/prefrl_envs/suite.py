@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 
-from prefrl_envs.games import roms
+from prefrl_envs.games import roms, unknown_game
 
 _NAMESPACE = "prefrl/"
 
@@ -220,13 +220,11 @@ def game_id(name: str) -> str:
     """The full id of an Atari game: "Pong", "pong", "space_invaders" and "prefrl/Pong-v0" all have one.
 
     Raises:
-        ValueError: ALE has no such game; says which is near.
+        ValueError: ALE has no such game; says which are near.
     """
     games = {_short(game): game for game in roms()}
     if _short(name) not in games:
-        near = difflib.get_close_matches(_short(name), games, n=1)
-        hint = f" Did you mean {games[near[0]]!r}?" if near else ""
-        raise ValueError(f"unknown game {name!r}.{hint} Known: {', '.join(games.values())}")
+        raise ValueError(unknown_game(name))
     return f"{_NAMESPACE}{games[_short(name)]}-v0"
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from prefrl_envs.games import roms
 from prefrl_envs.suite import SUITE
 
 from prefrl.cli.parsing import Folder
@@ -66,7 +67,7 @@ def draw_report(run: RunFolder) -> Path:
 
 
 def envs() -> int:
-    """Lists the environment suite."""
+    """Lists the environment suite, and the Atari games that --game knows."""
     from rich.console import Console
     from rich.table import Table
 
@@ -80,6 +81,7 @@ def envs() -> int:
             f"{row.training_steps:,}",
             row.true_reward,
         )
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    console.print(f"\nAtari games, for --game: {', '.join(roms())}", highlight=False)
     return 0

@@ -23,9 +23,21 @@ def parse(command: Callable, name: str, args: Sequence[str], **options: Any) -> 
             return tyro.cli(command, prog=f"prefrl {name}", args=args, **options)
     except SystemExit as stop:
         if stop.code:
-            words = re.sub(r"[╭╮╰╯│─\s]+", " ", said.getvalue()).strip()
-            raise ValueError(re.sub(r"\s*For full helptext, see.*", f"; see prefrl {name} --help", words)) from stop
+            raise ValueError(f"{one_line(said.getvalue())}; see prefrl {name} --help") from stop
         raise
+
+
+def one_line(said: str) -> str:
+    """What tyro says under the title of a box: of a value that it cannot read, what was given and what it takes."""
+    content = "\n".join(said.splitlines()[1:])
+    words = " ".join(re.sub(r"[╰╯│─]|---+", " ", content).split())  # dashes where the terminal knows no lines
+    words = re.sub(r"[.\s]*For full helptext, .*", "", words)
+    unread = r"Error parsing (--\S+): .*(\['[^\]]*'\]|'[^']*') Argument helptext: \1 (.*?)\.? \((?:default|required).*"
+    if found := re.fullmatch(unread, words):
+        option, listed, takes = found.groups()
+        given = " ".join(re.findall("'([^']*)'", listed))
+        return f"{option} cannot be {given!r}; it takes {takes}"
+    return words
 
 
 def prepared(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
