@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from prefrl.cli import main
-from prefrl.cli.training import settings, unknown_boxes
+from prefrl.cli.training import settings, visible_score
 from prefrl.config import AtariConfig
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import DESCRIPTION
@@ -18,6 +18,7 @@ TINY = [
     "--num-envs", "4", "--n-steps", "64", "--batch-size", "64", "--n-epochs", "1", "--initial-epochs", "2",
     "--eval-episodes", "2", "--threads", "1",
 ]  # fmt: skip
+ALE_PONG = ["ale_py:ALE/Pong-v5", "--horizon", "1000", "--steps", "100000"]  # of another shape than the suite's own
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +202,17 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "PointGoal", "--round-steps", "0"], "round_steps must be at least 1"),
         (["train", "PointGoal", "--gamma", "2"], "gamma must be at most 1"),
         (["train", "CartPole", "--on-end", "reset"], "for environments outside the suite"),
+        (
+            ["train", "Hopper", "--boxes", "paper"],
+            "--boxes.* are for the suite's Atari games .* not for prefrl/Hopper-v0",
+        ),
+        (["train", "Hopper", "--end-penalty", "-3"], "--end-penalty .* not for prefrl/Hopper-v0"),
+        (["train", *ALE_PONG, "--boxes", "paper"], "--boxes.* are for the suite's Atari games .* not for ALE/Pong-v5"),
+        (
+            ["train", *ALE_PONG, "--preset", "paper2017"],
+            "preset paper2017 reads the images of .* not those of ALE/Pong",
+        ),
+        (["train", "PixelGoal", "--preset", "zoo"], "preset zoo reads the images of .* use --preset default"),
         (["train", "PointGoal", "--out", "/dev/null/run"], "Not a directory"),
         (["train", "PointGoal", "--store", "postgresql://ann:secret@host/name", *TINY], "holds a password.*PGPASSWORD"),
         (["train", "PointGoal", "--frobnicate"], "frobnicate"),
@@ -275,10 +287,17 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
 
 def test_a_game_without_known_boxes_is_said_to_show_its_score():
     config = preset_config("default", "prefrl/Asterix-v0", labels=0)
-    assert "Asterix shows its score" in unknown_boxes(config)
+    assert "Asterix shows its score" in visible_score(config)
     hidden = dataclasses.replace(config, atari=AtariConfig(boxes=((0, 10, 0, 160),)))
-    assert unknown_boxes(hidden) is None
-    assert unknown_boxes(preset_config("default", "prefrl/Pong-v0", labels=0)) is None
+    assert visible_score(hidden) is None
+    assert visible_score(preset_config("default", "prefrl/Pong-v0", labels=0)) is None
+
+
+def test_ales_own_environment_is_said_to_show_its_score():
+    assert visible_score(settings([*ALE_PONG, "--boxes", "default"])) == (
+        "ALE/Pong-v5 shows its score to agent and reward model; the suite's own is --game pong"
+    )
+    assert visible_score(settings(["Hopper"])) is None
 
 
 def test_a_game_takes_the_place_of_an_environment(capsys):

@@ -27,11 +27,13 @@ from prefrl.algorithms.feedback import Feedback, LabelerFeedback, PeopleFeedback
 from prefrl.algorithms.legs import Leg
 from prefrl.algorithms.outcome import finish, record_episode
 from prefrl.checkpoints import Learner, RewardLearner, checkpoints, load_checkpoint, save_checkpoint
-from prefrl.config import RlhfConfig
+from prefrl.config import AtariConfig, RlhfConfig
 from prefrl.labelers.base import Labeler
 from prefrl.names import look_up_or_load
+from prefrl.presets import is_game
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import make_optimizer
+from prefrl.rewards.inputs import Inputs
 from prefrl.rollouts import Recorder, SegmentPool
 from prefrl.runs import Row, RunFolder
 from prefrl.selection import SELECTIONS
@@ -65,7 +67,9 @@ def train(
     torch.set_num_threads(config.threads)
     with only_trainer(run):
         recorder = make_recorder(config)
-        precision = choose_precision(config.precision, recorder.observation_space, config.agent.cnn, device)
+        precision = choose_precision(
+            config.precision, recorder.observation_space, config.agent.cnn, device, config.agent.batch_size
+        )
         config = replace(config, precision=precision)  # once and for all, also on another machine
         learner = make_learner(config, recorder, device)
         if found := checkpoints(run.checkpoints):
@@ -165,7 +169,8 @@ def check(config: RlhfConfig, device: str) -> None:
     """Refuses what could not be trained, before anything is written.
 
     Raises:
-        ValueError: an environment, a network, a selection or a store that there is not, or that do not fit together.
+        ValueError: an environment, a network, a selection or a store that there is not, that do not fit together, or an
+            option or a preset that is for other environments.
     """
     if config.store is not None:
         with PreferenceStore(config.store) as store:
@@ -175,10 +180,21 @@ def check(config: RlhfConfig, device: str) -> None:
         raise ValueError(
             f"--on-end {config.on_end} is for environments outside the suite; {config.env_id} never ends early"
         )
+    if config.atari != AtariConfig() and not is_game(config.env_id):
+        raise ValueError(
+            "--boxes, --end-penalty and --show-score are for the suite's Atari games (Pong, or --game NAME), not for "
+            f"{config.env_id}"
+        )
     recorder = make_recorder(config)
     if config.labeler == "human" and not recorder.can_be_drawn():
         raise ValueError(f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle")
     check_spaces(recorder.observation_space, recorder.action_space)
+    images = Inputs(recorder.observation_space, recorder.action_space).shapes.images
+    if images and config.preset != "default" and not is_game(config.env_id):
+        raise ValueError(
+            f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "
+            "use --preset default"
+        )
     make_learner(config, recorder, device)
     recorder.close()
 

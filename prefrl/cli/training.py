@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import gymnasium as gym
 import tyro
 from prefrl_envs.games import SCORE_BOXES
 from prefrl_envs.suite import canonical_id, find, game_id
@@ -161,8 +162,8 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
     oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
     if config.labeler == "human":
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
-    if blind_spot := unknown_boxes(config):
-        print(blind_spot, file=sys.stderr)
+    if warning := visible_score(config):
+        print(warning, file=sys.stderr)
     stop = StopOnSignal()
     with ProgressBar(config, run.path) as bar, stop:
         ended = train_loop(config, run, oracle, device=device, on_row=bar, on_wait=bar.wait, stopped=stop.asked)
@@ -178,9 +179,12 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
     return 0
 
 
-def unknown_boxes(config: RlhfConfig) -> str | None:
-    """What to say of a game for which nobody has looked where its screen tells the score."""
-    row = find(config.env_id)
+def visible_score(config: RlhfConfig) -> str | None:
+    """What to say of an Atari game whose score agent and reward model see."""
+    row, spec = find(config.env_id), gym.registry.get(config.env_id)
+    if row is None and spec is not None and "ale_py" in str(spec.entry_point):
+        own = spec.kwargs["game"]
+        return f"{config.env_id} shows its score to agent and reward model; the suite's own is --game {own}"
     if row is None or row.game is None or row.game in SCORE_BOXES["default"] or isinstance(config.atari.boxes, tuple):
         return None
     return f"it is not known where {row.game} shows its score, so agent and reward model see it; hide it with --boxes"
