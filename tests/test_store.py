@@ -242,7 +242,7 @@ class TestReading:
             assert store.question == question
 
     def test_more_than_one_batch(self, store, monkeypatch):
-        monkeypatch.setattr("prefrl.store.preferences.READ_AT_ONCE", 3)
+        monkeypatch.setattr("prefrl.store.contents.READ_AT_ONCE", 3)
         store.ask(a_query(i) for i in range(8))
         for i in range(8):
             store.answer(a_query(i).id, "ann", LEFT)

@@ -39,7 +39,7 @@ class TestAnswering:
         assert store.records() == [one, replace(one, labeler="bob", answer=INCOMPARABLE, swapped=True, seconds=None)]
 
     def test_answers_in_parts_are_all_answers_in_order(self, store, monkeypatch):
-        monkeypatch.setattr("prefrl.store.preferences.READ_AT_ONCE", 2)
+        monkeypatch.setattr("prefrl.store.contents.READ_AT_ONCE", 2)
         store.ask([a_query(number) for number in range(5)])
         for number in (3, 0, 4, 1, 2):
             store.answer(a_query(number).id, "ann", LEFT)

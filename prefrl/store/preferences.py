@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy import Connection, select, update
 
 from prefrl.queries import Answer, Comparison, Query, Record
-from prefrl.segments import Segment
-from prefrl.store import codec, statements
+from prefrl.store import contents, statements
 from prefrl.store.opening import insert, open_database
-from prefrl.store.tables import answers, labelers, meta, queries, query_segments, segments
+from prefrl.store.tables import answers, labelers, meta, queries
 
-READ_AT_ONCE = 500  # queries whose segments one SELECT fetches
 QUESTION = "Which is better?"
 
 
@@ -86,7 +82,8 @@ class PreferenceStore:
     @property
     def question(self) -> str:
         """What a person is asked about two clips."""
-        return self._fact("question") or QUESTION
+        with self._reading.begin() as connection:
+            return contents.fact(connection, "question") or QUESTION
 
     def set_question(self, text: str) -> None:
         """Changes what a person is asked, from the next pair on."""
@@ -105,7 +102,7 @@ class PreferenceStore:
             ValueError: it belongs to another run.
         """
         with self._write() as connection:
-            self._insert_new(connection, meta, [{"key": "owner", "value": f"{run_id} {name}"}])
+            contents.insert_new(connection, meta, [{"key": "owner", "value": f"{run_id} {name}"}])
         self.check_owner(run_id)
 
     def check_owner(self, run_id: str | None = None) -> None:
@@ -114,7 +111,8 @@ class PreferenceStore:
         Raises:
             ValueError: it does.
         """
-        owner, _, name = (self._fact("owner") or "").partition(" ")
+        with self._reading.begin() as connection:
+            owner, _, name = (contents.fact(connection, "owner") or "").partition(" ")
         if owner not in ("", run_id):
             raise ValueError(
                 f"this store has the answers of another run, {name}; give each its own with --store, or none for a "
@@ -131,7 +129,7 @@ class PreferenceStore:
         """
         if new := list(asked):
             with self._write() as connection:
-                self._ask(connection, new, answers_wanted)
+                contents.ask(connection, new, answers_wanted)
 
     def query(self, query_id: str) -> Query:
         """One query with its segments.
@@ -140,7 +138,7 @@ class PreferenceStore:
             ValueError: there is none of that id.
         """
         with self._reading.begin() as connection:
-            return self._read_one(connection, query_id)
+            return contents.read_one(connection, query_id)
 
     def asked(self) -> list[str]:
         """The ids of all queries in the order of asking."""
@@ -151,7 +149,7 @@ class PreferenceStore:
         """Those of some ids that there are, with their segments, by id."""
         with self._reading.begin() as connection:
             rows = connection.execute(statements.query_rows().where(queries.c.id.in_(query_ids))).all()
-            return self._read(connection, rows)
+            return contents.read(connection, rows)
 
     def claim(self, labeler: str, lease_s: float = 120.0) -> Query | None:
         """Reserves the oldest open query for `labeler`, or returns None if none is open to it.
@@ -162,7 +160,7 @@ class PreferenceStore:
         now = self._clock()
         with self._write() as connection:
             claimed = connection.execute(statements.claim_oldest(connection, labeler, now, now + lease_s)).scalar()
-            return None if claimed is None else self._read_one(connection, claimed)
+            return None if claimed is None else contents.read_one(connection, claimed)
 
     def extend(self, labeler: str, query_ids: Collection[str], lease_s: float = 120.0) -> set[str]:
         """Renews claims of `labeler`; one that ran out is taken again, if the query still wants this labeler.
@@ -207,15 +205,15 @@ class PreferenceStore:
         Raises:
             ValueError: no such query, not one rank a segment, or the labeler answered otherwise before.
         """
-        ranks = _to_ranks(answer)
+        ranks = contents.to_ranks(answer)
         with self._write() as connection:
-            self._check_shape(connection, query_id, answer)
+            contents.check_shape(connection, query_id, answer)
             before = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
             if before is not None:
                 if before.ranks != ranks:
-                    raise _refused(query_id, labeler, before.ranks, answer)
+                    raise contents.refused(query_id, labeler, before.ranks, answer)
                 return
-            self._insert_new(connection, labelers, [{"name": labeler}])
+            contents.insert_new(connection, labelers, [{"name": labeler}])
             row = {"query_id": query_id, "labeler": labeler, "ranks": ranks, "seconds": seconds}
             row |= {"swapped": swapped, "repeat": repeat, "answered_at": self._clock()}
             connection.execute(answers.insert(), row)
@@ -264,11 +262,11 @@ class PreferenceStore:
         with self._write() as connection:
             if given:
                 # What is new was asked elsewhere: here it is outdated from the start, unless an answer counts.
-                self._ask(connection, [query for query, _ in given], expired_at=self._clock())
-                self._insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
+                contents.ask(connection, [query for query, _ in given], expired_at=self._clock())
+                contents.insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
             for query, record in given:
-                self._check_shape(connection, query.id, record.answer)
-                changed += self._take_over(connection, record)
+                contents.check_shape(connection, query.id, record.answer)
+                changed += contents.take_over(connection, record)
                 connection.execute(statements.close_or_open(query.id))
         return changed
 
@@ -290,10 +288,10 @@ class PreferenceStore:
         with self._reading.begin() as connection:
             rows = connection.execute(statements.all_answers(up_to_step)).all()
             rows = [row for row in rows if row.id not in known]
-            for start in range(0, len(rows), READ_AT_ONCE):
-                part = rows[start : start + READ_AT_ONCE]
-                read = self._read(connection, part)
-                yield [Comparison(read[row.id], _to_answer(row.ranks), row.labeler) for row in part]
+            for start in range(0, len(rows), contents.READ_AT_ONCE):
+                part = rows[start : start + contents.READ_AT_ONCE]
+                read = contents.read(connection, part)
+                yield [Comparison(read[row.id], contents.to_answer(row.ranks), row.labeler) for row in part]
 
     def records(self) -> list[Record]:
         """Every answer, withdrawn ones and repeats too, in order of answering; no segments are read."""
@@ -302,7 +300,7 @@ class PreferenceStore:
         return [
             Record(
                 step=row.step,
-                answer=_to_answer(row.ranks),
+                answer=contents.to_answer(row.ranks),
                 **{name: getattr(row, name) for name in statements.COPIED},
             )
             for row in rows
@@ -341,100 +339,3 @@ class PreferenceStore:
         """Threads queue here: SQLite, where locked, is asked again after ever longer sleeps, up to 0.1 s."""
         with self._turn, self._writing.begin() as connection:
             yield connection
-
-    def _ask(
-        self,
-        connection: Connection,
-        new: list[Query],
-        answers_wanted: Callable[[Query], int] | int = 1,
-        expired_at: float | None = None,
-    ) -> None:
-        distinct = {segment.id: segment for query in new for segment in query.segments}
-        segment_rows = [
-            {"id": name, "env_id": segment.env_id, "blob": codec.encode(segment)} for name, segment in distinct.items()
-        ]
-        query_rows = [
-            {
-                "id": query.id,
-                "step": int(query.step),
-                "nonce": int(query.nonce),
-                "answers_wanted": answers_wanted(query) if callable(answers_wanted) else answers_wanted,
-                "open": expired_at is None,
-                "expired_at": expired_at,
-            }
-            for query in new
-        ]
-        position_rows = [
-            {"query_id": query.id, "position": position, "segment_id": segment.id}
-            for query in new
-            for position, segment in enumerate(query.segments)
-        ]
-        self._insert_new(connection, segments, segment_rows)
-        self._insert_new(connection, queries, query_rows)
-        self._insert_new(connection, query_segments, position_rows)
-
-    def _fact(self, key: str) -> str | None:
-        with self._reading.begin() as connection:
-            return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
-
-    def _insert_new(self, connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-        connection.execute(insert(connection, table).on_conflict_do_nothing(), rows)
-
-    def _take_over(self, connection: Connection, record: Record) -> bool:
-        """Adds an answer, or withdraws it where it was taken over before; returns whether that changed anything."""
-        ranks = _to_ranks(record.answer)
-        if (same := connection.execute(statements.same_answer(record, ranks)).first()) is not None:
-            if same.withdrawn_at is not None or record.withdrawn_at is None:
-                return False
-            withdrawn = update(answers).where(answers.c.id == same.id)
-            connection.execute(withdrawn.values(withdrawn_at=record.withdrawn_at))
-            return True
-        if record.withdrawn_at is None:
-            before = connection.execute(
-                statements.answer_of(record.query_id, record.labeler, record.repeat)
-            ).one_or_none()
-            if before is not None and before.ranks != ranks:
-                raise _refused(record.query_id, record.labeler, before.ranks, record.answer)
-            if before is not None:
-                return False
-        row = {name: getattr(record, name) for name in statements.COPIED}
-        connection.execute(answers.insert(), row | {"ranks": ranks})
-        return True
-
-    def _check_shape(self, connection: Connection, query_id: str, answer: Answer) -> None:
-        num_segments = connection.execute(statements.count_segments(query_id)).scalar_one()
-        if not num_segments:
-            raise ValueError(f"the store has no query {query_id}")
-        if answer.ranks is not None and len(answer.ranks) != num_segments:
-            raise ValueError(f"query {query_id} has {num_segments} segments, got ranks {answer.ranks}")
-
-    def _read_one(self, connection: Connection, query_id: str) -> Query:
-        rows = connection.execute(statements.query_rows().where(queries.c.id == query_id)).all()
-        if not rows:
-            raise ValueError(f"the store has no query {query_id}")
-        return self._read(connection, rows)[query_id]
-
-    def _read(self, connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, Query]:
-        """The queries of rows with their id, step and nonce, by id."""
-        wanted = {row.id: row for row in rows}
-        ids = list(wanted)
-        parts: dict[str, list[Segment]] = defaultdict(list)
-        for start in range(0, len(ids), READ_AT_ONCE):
-            for part in connection.execute(statements.segments_of(ids[start : start + READ_AT_ONCE])):
-                parts[part.query_id].append(codec.decode(part.id, part.env_id, part.blob))
-        return {name: Query(tuple(parts[name]), row.step, row.nonce) for name, row in wanted.items()}
-
-
-def _refused(query_id: str, labeler: str, ranks: str | None, answer: Answer) -> ValueError:
-    return ValueError(
-        f"{labeler} answered query {query_id} before, with {_to_answer(ranks)}; "
-        f"that stays until it is withdrawn, {answer} was refused"
-    )
-
-
-def _to_ranks(answer: Answer) -> str | None:
-    return None if answer.ranks is None else json.dumps([int(rank) for rank in answer.ranks])
-
-
-def _to_answer(ranks: str | None) -> Answer:
-    return Answer(None if ranks is None else tuple(json.loads(ranks)))
