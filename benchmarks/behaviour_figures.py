@@ -12,13 +12,16 @@ MEASURES = {
     "one_leg_metres_mean": "metres run in these, in 1,000 steps",
 }
 
+GIVEN = {"default": "in the loop, one length of episodes", "human": "by another process, in stages"}
+"""By the variant of a run: benchmarks/study.py's, benchmarks/behaviours.py's."""
+
 
 def table(study: Path) -> str:
     """Behaviour by behaviour, what was measured of each seed's last policy."""
     variants: dict[Path, list[Summary]] = {}
     for folder, summary in runs(study):
         variants.setdefault(folder.parent, []).append(summary)
-    head = "| behaviour | comparisons | steps | measured, mean of 20 episodes | each seed |\n|---|---|---|---|---|\n"
+    head = "| behaviour | comparisons | given | steps | measured, mean of 20 episodes | each seed |\n|---|---|---|---|---|---|\n"
     return head + "".join(_row(seeds, name) for seeds in variants.values() for name in MEASURES if name in seeds[0])
 
 
@@ -26,6 +29,7 @@ def _row(seeds: list[Summary], name: str) -> str:
     cells = [
         seeds[0]["env_id"].removeprefix("prefrl/").removesuffix("-v0"),
         f"{seeds[0]['labels']:,}" if seeds[0]["labels"] else "the oracle's own reward",
+        GIVEN[seeds[0]["variant"]],
         f"{seeds[0]['steps']:,}",
         MEASURES[name],
         "**" + ", ".join(f"{summary[name]:.3g}" for summary in seeds) + "**",
