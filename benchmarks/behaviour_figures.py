@@ -21,7 +21,8 @@ def table(study: Path) -> str:
     variants: dict[Path, list[Summary]] = {}
     for folder, summary in runs(study):
         variants.setdefault(folder.parent, []).append(summary)
-    head = "| behaviour | comparisons | given | steps | measured, mean of 20 episodes | each seed |\n|---|---|---|---|---|---|\n"
+    columns = ("behaviour", "comparisons", "given", "steps", "measured, mean of 20 episodes", "each seed")
+    head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
     return head + "".join(_row(seeds, name) for seeds in variants.values() for name in MEASURES if name in seeds[0])
 
 
