@@ -207,10 +207,13 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
             "--boxes.* are for the suite's Atari games .* not for prefrl/Hopper-v0",
         ),
         (["train", "Hopper", "--end-penalty", "-3"], "--end-penalty .* not for prefrl/Hopper-v0"),
-        (["train", *ALE_PONG, "--boxes", "paper"], "--boxes.* are for the suite's Atari games .* not for ALE/Pong-v5"),
+        (
+            ["train", *ALE_PONG, "--boxes", "paper"],
+            "--boxes.* are for the suite's Atari games .* not for ale_py:ALE/Pong-v5",
+        ),
         (
             ["train", *ALE_PONG, "--preset", "paper2017"],
-            "preset paper2017 reads the images of .* not those of ALE/Pong",
+            "preset paper2017 reads the images of .* not those of ale_py:ALE/Pong",
         ),
         (["train", "PixelGoal", "--preset", "zoo"], "preset zoo reads the images of .* use --preset default"),
         (["train", "PointGoal", "--out", "/dev/null/run"], "Not a directory"),
@@ -295,7 +298,7 @@ def test_a_game_without_known_boxes_is_said_to_show_its_score():
 
 def test_ales_own_environment_is_said_to_show_its_score():
     assert visible_score(settings([*ALE_PONG, "--boxes", "default"])) == (
-        "ALE/Pong-v5 shows its score to agent and reward model; the suite's own is --game pong"
+        "ale_py:ALE/Pong-v5 shows its score to agent and reward model; the suite's own is --game pong"
     )
     assert visible_score(settings(["Hopper"])) is None
 

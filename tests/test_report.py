@@ -387,7 +387,8 @@ def test_duration(seconds, shown):
     [
         (ENV, "Hopper"),
         ("prefrl/HalfCheetah-v0", "Half Cheetah"),
-        ("ALE/Pong-v5", "Pong"),
+        ("ale_py:ALE/Pong-v5", "Pong"),
+        ("my_module:MyTask-v1", "My Task"),
         ("CartPole-v1", "Cart Pole"),
     ],
 )

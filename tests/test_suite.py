@@ -54,6 +54,12 @@ def test_names_are_found():
     for name in ("Hopper", "hopper", "Hopper-v0", "prefrl/Hopper-v0", "prefrl_envs:prefrl/Hopper-v0"):
         assert canonical_id(name) == "prefrl/Hopper-v0"
     assert canonical_id("CartPole-v1") == "CartPole-v1"  # Gymnasium's own
+
+
+def test_what_a_module_registers_is_found_in_another_process():
+    assert canonical_id("ale_py:ALE/Pong-v5") == "ale_py:ALE/Pong-v5"
+    make = "from prefrl_envs.wrappers import make_env; print(make_env('ale_py:ALE/Pong-v5', 100).action_space)"
+    assert "Discrete(6)" in _python(make)
     assert find("CartPole-v1") is None
     assert entry("prefrl/Ant-v0") is find("prefrl/Ant-v0")
 

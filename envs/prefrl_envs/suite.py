@@ -199,8 +199,9 @@ def entry(env_id: str) -> Entry:
 def canonical_id(name: str) -> str:
     """The full id that a name stands for.
 
-    A registered id is returned as it is, "module:id" is the id after importing the module, and a
-    short name is one of the suite's: "hopper" and "Hopper-v0" are "prefrl/Hopper-v0".
+    A registered id is returned as it is, and so is "module:id", after importing the module: another process, which
+    has not imported it, can do the same. A short name is one of the suite's: "hopper" and "Hopper-v0" are
+    "prefrl/Hopper-v0", and so is "prefrl_envs:prefrl/Hopper-v0".
 
     Raises:
         ValueError: nothing of that name is registered.
@@ -209,7 +210,7 @@ def canonical_id(name: str) -> str:
     if module:
         _import(module, name)
     if env_id in gym.registry:
-        return env_id
+        return name if module and find(env_id) is None else env_id
     row = next((row for row in SUITE + other_games() if _short(row.id) == _short(env_id)), None)
     if row is None:
         raise ValueError(_unknown(name))

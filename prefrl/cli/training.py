@@ -48,7 +48,7 @@ class TrainCommand(RlhfConfig):
         return game_id(self.game) if self.game else canonical_id(self.env_id)
 
     def folder(self) -> Path:
-        name = self.env_id.removeprefix("prefrl/").removesuffix("-v0").replace("/", "-")
+        name = self.env_id.removeprefix("prefrl/").removesuffix("-v0").replace("/", "-").replace(":", "-")
         variant = self.variant or self.preset
         return self.out or Path("runs") / f"{name}-{variant}-{self.labels}-seed-{self.seed}"
 
@@ -181,11 +181,12 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
 
 def visible_score(config: RlhfConfig) -> str | None:
     """What to say of an Atari game whose score agent and reward model see."""
-    row, spec = find(config.env_id), gym.registry.get(config.env_id)
-    if row is None and spec is not None and "ale_py" in str(spec.entry_point):
-        own = spec.kwargs["game"]
-        return f"{config.env_id} shows its score to agent and reward model; the suite's own is --game {own}"
-    if row is None or row.game is None or row.game in SCORE_BOXES["default"] or isinstance(config.atari.boxes, tuple):
+    row = find(config.env_id)
+    if row is None:
+        spec = gym.registry[config.env_id.rpartition(":")[2]]
+        shows = f"{config.env_id} shows its score to agent and reward model; the suite's own is --game"
+        return f"{shows} {spec.kwargs['game']}" if "ale_py" in str(spec.entry_point) else None
+    if row.game is None or row.game in SCORE_BOXES["default"] or isinstance(config.atari.boxes, tuple):
         return None
     return f"it is not known where {row.game} shows its score, so agent and reward model see it; hide it with --boxes"
 

@@ -68,7 +68,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        return self.env_id.removeprefix("prefrl/").removesuffix("-v0")
+        return self.env_id.rpartition(":")[2].removeprefix("prefrl/").removesuffix("-v0")
 
     @property
     def resume(self) -> str:

@@ -10,7 +10,7 @@ from prefrl.report.text import MISSING, duration, escape, number, percent
 
 def environment_name(env_id: str) -> str:
     """ "prefrl/HalfCheetah-v0" as Half Cheetah."""
-    bare = re.sub(r"-v\d+$", "", env_id.rsplit("/", 1)[-1])
+    bare = re.sub(r"-v\d+$", "", re.split("[/:]", env_id)[-1])
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", bare) or env_id
 
 
