@@ -209,7 +209,7 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "Hopper", "--end-penalty", "-3"], "--end-penalty .* not for prefrl/Hopper-v0"),
         (
             ["train", *ALE_PONG, "--boxes", "paper"],
-            "--boxes.* are for the suite's Atari games .* not for ale_py:ALE/Pong-v5",
+            "--boxes.* are for the suite's .* not for ale_py:ALE/Pong-v5",
         ),
         (
             ["train", *ALE_PONG, "--preset", "paper2017"],
