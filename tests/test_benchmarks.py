@@ -150,12 +150,15 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
 
 def test_the_table_of_behaviours_has_each_seed_of_each_measure(benchmark, tmp_path):
     for seed, turns in ((0, 11.25), (1, 6.0)):
-        folder = tmp_path / "HopperBackflip" / "default-900" / f"seed-{seed}"
+        folder = tmp_path / "HopperBackflip" / "human-900" / f"seed-{seed}"
         folder.mkdir(parents=True)
-        about = {"env_id": "prefrl/HopperBackflip-v0", "variant": "default", "labels": 900, "steps": 1_000_448}
+        about = {"env_id": "prefrl/HopperBackflip-v0", "variant": "human", "labels": 900, "steps": 1_000_448}
         (folder / "summary.json").write_text(json.dumps(about | {"seed": seed, "rotations_mean": turns}))
     *_, row = benchmark("behaviour_figures").table(tmp_path).splitlines()
-    assert row == "| HopperBackflip | 900 | 1,000,448 | whole backward rotations in 1,000 steps | **11.2, 6** |"
+    assert row == (
+        "| HopperBackflip | 900 | by another process, in stages | 1,000,448 | whole backward rotations in 1,000 steps "
+        "| **11.2, 6** |"
+    )
 
 
 def test_the_table_of_tools_has_what_a_labeler_waits_for_and_what_the_trainer_loses(benchmark):
