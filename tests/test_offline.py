@@ -13,7 +13,7 @@ from prefrl.queries import Query
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import FitStats
 from prefrl.rollouts import steps_of
-from prefrl.store import PreferenceStore, preferences
+from prefrl.store import PreferenceStore, contents
 from prefrl.testing import image_segments
 
 PONG = "prefrl/Pong-v0"
@@ -52,7 +52,7 @@ def test_a_game_gets_its_presets_reward_model_and_as_many_passes_as_its_first_fi
 
 def test_reading_in_parts_changes_nothing_and_no_segment_is_judged_twice(game_store, tmp_path, monkeypatch):
     whole = fitted(game_store, tmp_path / "whole", epochs=1)
-    monkeypatch.setattr(preferences, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(contents, "READ_AT_ONCE", 2)
     parts = fitted(game_store, tmp_path / "parts", epochs=1)
     assert whole["comparisons"] == parts["comparisons"] == 5
     for name in ("train_loss", "pearson"):
