@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the whole runs lie")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--scale", type=float, default=1.0, help="of the steps and labels, for a look")
+    parser.add_argument("--scale", type=float, default=1.0, help="of steps, labels and evaluation, for a look")
     args = parser.parse_args()
     stages = [
         stage._replace(steps=int(args.scale * stage.steps), labels=int(args.scale * stage.labels))
@@ -63,17 +63,18 @@ def main() -> None:
         if not (args.results / place / "summary.json").exists():
             run = RunFolder(args.runs / place)
             for stage in stages:
-                finish(run, args.behaviour, seed, stage)
+                finish(run, args.behaviour, seed, stage, eval_episodes=max(1, round(args.scale * 20)))
             keep(run, args.results / place)
 
 
-def finish(run: RunFolder, behaviour: str, seed: int, stage: Stage) -> None:
+def finish(run: RunFolder, behaviour: str, seed: int, stage: Stage, eval_episodes: int) -> None:
     """Trains a run to the end of a stage, from wherever it is."""
     amounts = ["--steps", str(stage.steps), "--labels", str(stage.labels)]
     amounts += ["--horizon", str(stage.horizon)] if stage.horizon else []
     if not run.config_file.exists():
         about = ["--labeler", "human", "--study", "behaviours", "--variant", "human", "--threads", "1"]
-        command = ["train", behaviour, *amounts, *about, "--seed", str(seed), "--out", str(run.path)]
+        about += ["--eval-episodes", str(eval_episodes), "--seed", str(seed), "--out", str(run.path)]
+        command = ["train", behaviour, *amounts, *about]
     elif run.config().steps < stage.steps:
         command = ["resume", str(run.path), *amounts]
     elif run.summary_file.exists():

@@ -75,14 +75,14 @@ def test_kills_lose_and_double_nothing(figures):
 
 def test_a_behaviour_is_taught_in_stages_from_labels_that_another_process_gives(tmp_path):
     folders = {"--runs": tmp_path / "runs", "--results": tmp_path / "results"}
-    options = [str(part) for pair in folders.items() for part in pair] + ["--scale", "0.02"]
+    options = [str(part) for pair in folders.items() for part in pair] + ["--scale", "0.006"]
     command = [sys.executable, "benchmarks/behaviours.py", "HopperBackflip", *options]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
-    place = Path("behaviours", "HopperBackflip", "human-18", "seed-0")
+    place = Path("behaviours", "HopperBackflip", "human-5", "seed-0")
     summary = json.loads((tmp_path / "results" / place / "summary.json").read_text())
-    assert (summary["labels_answered"], summary["variant"], summary["rotations_mean"]) == (18, "human", 0)
+    assert (summary["labels_answered"], summary["variant"], summary["rotations_mean"]) == (5, "human", 0)
     config = RunFolder(tmp_path / "runs" / place).config()
-    assert (config.labeler, config.horizon, config.steps) == ("human", 1000, 30_000)
+    assert (config.labeler, config.horizon, config.steps) == ("human", 1000, 9_000)
     with PreferenceStore.existing(tmp_path / "runs" / place / "preferences.sqlite3") as store:
-        assert len(store.records()) == 18
+        assert len(store.records()) == 5

@@ -64,11 +64,11 @@ def test_a_trainer_that_says_nothing_any_more_is_gone(subject, status):
     assert subject.trainer().running
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows who holds a lock")
 def test_a_trainer_in_a_long_fit_is_quiet_and_seen_by_its_lock(subject, status):
     status(age=1e6, step=10)
     with only_trainer(RunFolder(subject.folder)):
-        assert subject.trainer().running
+        # Linux alone shows who holds a lock; elsewhere one that is quiet for so long counts as gone.
+        assert subject.trainer().running == (sys.platform == "linux")
     assert subject.trainer().running is False
 
 

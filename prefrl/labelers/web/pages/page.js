@@ -150,11 +150,9 @@ function trouble(words) {
 }
 
 function flash(choice) {
-  const marked = [document.querySelector(`[data-action=${choice}]`)];
-  for (const element of marked) {
-    element.classList.add("chosen");
-    setTimeout(() => element.classList.remove("chosen"), FLASH_MS);
-  }
+  const button = document.querySelector(`[data-action=${choice}]`);
+  button.classList.add("chosen");
+  setTimeout(() => button.classList.remove("chosen"), FLASH_MS);
 }
 
 // ---- what was said of it
