@@ -47,7 +47,7 @@ class Server:
         from prefrl.labelers.web.app import create_app
         from prefrl.labelers.web.clips import Clips
 
-        app = create_app(self._store, self._subject, Clips(Moving), token=token, repeat=0.0, question="Which is nicer?")
+        app = create_app(self._store, self._subject, Clips(Moving), token=token, repeat=0.0)
         self._uvicorn = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._uvicorn.run, kwargs={"sockets": [self._listening.dup()]})
         self._thread.start()

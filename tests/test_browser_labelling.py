@@ -7,6 +7,7 @@ from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE
 
 
 def test_labels_by_key_and_by_click_and_takes_back(store, queries, visit, address):
+    store.set_question("Which is nicer?")
     page = visit()
     assert page.url == address
     begin(page)

@@ -237,8 +237,11 @@ class TestReading:
 
     def test_the_question(self, store):
         assert store.question == "Which is better?"
-        for question in ("which is closer to a backflip?", "which hops höher?"):
+        store.begin_with_question("which is closer to a backflip?")
+        assert store.question == "which is closer to a backflip?"
+        for question in ("which hops höher?", "which is quieter?"):
             store.set_question(question)
+            store.begin_with_question("which is closer to a backflip?")
             assert store.question == question
 
     def test_more_than_one_batch(self, store, monkeypatch):

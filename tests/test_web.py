@@ -103,9 +103,10 @@ class TestSitting:
             assert store.counts().held == 6
         assert store.counts().held == 0
 
-    def test_the_trainer_and_a_question_of_ones_own(self, store, subject, queries):
+    def test_the_trainer_and_the_question_of_the_run(self, store, subject, queries):
         (subject.folder / "status.json").write_text('{"step": 5, "steps": 10, "labels": "many", "odd": 1}')
-        app = create_app(store, subject, Clips(Drawn), token=TOKEN, question="Which flips?")
+        app = create_app(store, subject, Clips(Drawn), token=TOKEN)
+        store.set_question("Which flips?")
         with TestClient(app, HERE, headers={"origin": HERE}) as browser:
             browser.get("/", params={"token": TOKEN})
             tab = sit(browser)

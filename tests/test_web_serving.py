@@ -72,7 +72,7 @@ class TestServing:
         segments = [Segment("prefrl/PointGoal-v0", state, state[:, :2], state[:, 0], state) for state in states]
         with PreferenceStore(run.store) as store:
             store.ask([Query(tuple(segments[:2]), 0), Query(tuple(segments[2:]), 1)])
-        command = [sys.executable, "-m", "prefrl.cli", "serve", str(run.path)]
+        command = [sys.executable, "-m", "prefrl.cli", "serve", str(run.path), "--question", "Which is nearer?"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         address = server.stdout.readline().strip()
         here = address.split("/?")[0]
@@ -84,6 +84,7 @@ class TestServing:
             say(browser, tab, "answer", turn=tab["turn"], choice="left")
             with PreferenceStore.existing(run.store) as store:
                 assert (store.counts().held, store.counts().labels) == (1, 1)
+                assert tab["question"] == store.question == "Which is nearer?"
             server.send_signal(kind)
             said = server.communicate(timeout=20)
         assert said[1].strip() == "open this to label; Ctrl-C ends it, and every answer is saved as it is given"

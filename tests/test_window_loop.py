@@ -118,7 +118,6 @@ def sit_down(pygame, store, tmp_path, person, drawer=None, trainer=NOTHING_SAID)
             Window(
                 thread,
                 drawer or FlatDrawer(),
-                question="?",
                 fps=40,
                 labeler=LABELER,
                 resume="prefrl resume runs/x",
@@ -333,6 +332,23 @@ def test_a_key_for_a_pair_that_is_no_longer_held_says_nothing_of_the_next_one(st
     thread.close()
     assert answered(store) == [(gone.query.id, TIE)]
     assert thread.desk.problem == "This pair went to somebody else"
+
+
+def test_a_question_that_is_changed_meanwhile_is_asked(pygame, store, tmp_path, written, monkeypatch):
+    monkeypatch.setattr("prefrl.labelers.window.window.POLL_WORKING_S", 0.0)
+    person = Person(pygame, lambda: store.set_question("Which is quieter?"), "1", "1", "1")
+
+    class UntilAsked(FlatDrawer):
+        """The person goes on when the new question is there."""
+
+        def want(self, segments, height):
+            super().want(segments, height)
+            if "Which is quieter?" in written:
+                person.do("q")
+
+    sit_down(pygame, store, tmp_path, person, UntilAsked())
+    assert written[0] == "Which is better?"
+    assert "Which is quieter?" in written
 
 
 def test_what_is_no_fault_of_the_store_ends_the_window(pygame, store, tmp_path, monkeypatch):

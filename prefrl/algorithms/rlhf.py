@@ -151,7 +151,7 @@ def make_feedback(
         on_wait(missing)
 
     if config.question is not None:
-        store.set_question(config.question)
+        store.begin_with_question(config.question)
     return PeopleFeedback(config, learner, store, wait, stopped)
 
 

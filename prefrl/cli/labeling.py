@@ -30,7 +30,7 @@ def label(
     Args:
         run: the run's folder; it may be training meanwhile.
         name: of who answers, not "oracle"; the login name where not given.
-        question: what to ask in this window, instead of the run's own question.
+        question: what everybody is asked from now on; stored with the run.
         repeat: share of the pairs that come a second time, sides swapped: how sure are you?
         store: a database's URL, where the run does not keep its preferences in its folder.
     """
@@ -38,10 +38,9 @@ def label(
 
     from prefrl.labelers.window.labeling import label_in_window
 
-    with _open(run, store, repeat) as (subject, preferences):
-        answers = label_in_window(
-            preferences, subject, name or _login_name(), np.random.default_rng(), question=question, repeat=repeat
-        )
+    with _open(run, store, question, repeat) as (subject, preferences):
+        rng = np.random.default_rng()
+        answers = label_in_window(preferences, subject, name or _login_name(), rng, repeat=repeat)
     print(f"answers saved: {answers}")
     return 0
 
@@ -63,7 +62,7 @@ def serve(
         host: the address to listen at; any but this machine's own needs --allow-host.
         port: 0 for any that is free.
         allow_host: names by which others may call this machine, such as 192.168.1.20.
-        question: what to ask on this page, instead of the run's own question.
+        question: what everybody is asked from now on; stored with the run.
         repeat: share of the pairs that come a second time, sides swapped: how sure are you?
         store: a database's URL, where the run does not keep its preferences in its folder.
     """
@@ -71,10 +70,8 @@ def serve(
         from prefrl.labelers.web import serving
     except ModuleNotFoundError as error:
         raise ValueError(f"the page needs {error.name}: pip install 'prefrl[web]'") from error
-    with _open(run, store, repeat) as (subject, preferences):
-        serving.serve(
-            preferences, subject, host=host, port=port, allow_host=allow_host, question=question, repeat=repeat
-        )
+    with _open(run, store, question, repeat) as (subject, preferences):
+        serving.serve(preferences, subject, host=host, port=port, allow_host=allow_host, repeat=repeat)
     return 0
 
 
@@ -155,11 +152,14 @@ def _check_import(file: Path, where: str) -> None:
 
 
 @contextmanager
-def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject, PreferenceStore]]:
+def _open(
+    run: Path, store: str | None, question: str | None, repeat: float
+) -> Iterator[tuple[Subject, PreferenceStore]]:
     """What is labelled, and the store that its answers go to.
 
     Args:
         store: a database's URL; None for the run's own.
+        question: to be asked from now on; None for the one that is.
         repeat: of the session, checked before anything opens.
     """
     if not 0 <= repeat <= 1:
@@ -168,6 +168,8 @@ def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject
     config = folder.config()
     subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
     with PreferenceStore.existing(store or folder.store_location(config)) as preferences:
+        if question is not None:
+            preferences.set_question(question)
         yield subject, preferences
 
 

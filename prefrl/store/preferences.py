@@ -85,6 +85,11 @@ class PreferenceStore:
         with self._reading.begin() as connection:
             return contents.fact(connection, "question") or QUESTION
 
+    def begin_with_question(self, text: str) -> None:
+        """What a person is asked, unless that has been said before: a trainer that resumes keeps what people set."""
+        with self._write() as connection:
+            contents.insert_new(connection, meta, [{"key": "question", "value": text}])
+
     def set_question(self, text: str) -> None:
         """Changes what a person is asked, from the next pair on."""
         with self._write() as connection:

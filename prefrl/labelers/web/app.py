@@ -40,7 +40,6 @@ def create_app(
     *,
     token: str,
     names: Collection[str] = ("127.0.0.1", "localhost", "[::1]"),
-    question: str | None = None,
     repeat: float = 0.05,
     rng: np.random.Generator | None = None,
     clock: Callable[[], float] = time.time,
@@ -51,13 +50,12 @@ def create_app(
         clips: closed with the application.
         token: the secret that lets a browser in.
         names: what a request's Host may say.
-        question: asked instead of the store's.
         repeat: share of the pairs that a labeler sees a second time.
         rng: draws sides and repeats.
         clock: seconds since 1970.
     """
     tabs = Tabs(store, rng or np.random.default_rng(), repeat=repeat)
-    desk = Desk(store, subject, clips, tabs, question, clock)
+    desk = Desk(store, subject, clips, tabs, clock)
     pages = {"/": "page.html", "/progress": "progress.html"}
     pages |= {f"/{path.name}": path.name for path in PAGES.iterdir() if path.suffix in (".js", ".css", ".svg")}
     routes = [Route(path, _page(name)) for path, name in pages.items()]
@@ -89,11 +87,10 @@ class Desk:
         subject: Subject,
         clips: Clips,
         tabs: Tabs,
-        question: str | None,
         clock: Callable[[], float],
     ) -> None:
         self._store, self._subject, self._clips, self._tabs = store, subject, clips, tabs
-        self._question, self._clock = question, clock
+        self._clock = clock
         self._read: tuple[int, dict[str, Any]] | None = None  # what the records said at a revision
 
     @asynccontextmanager
@@ -175,7 +172,7 @@ class Desk:
     def _said_of(self, tab: Tab) -> dict[str, Any]:
         self._clips.want(tab, tab.segments())
         counts = self._store.counts()
-        said = {"question": self._question or self._store.question, "waiting": counts.open + counts.held}
+        said = {"question": self._store.question, "waiting": counts.open + counts.held}
         return tab.state() | self._said_of_the_run() | said
 
     def _said_of_the_run(self) -> dict[str, Any]:

@@ -33,7 +33,6 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     allow_host: Sequence[str] = (),
-    question: str | None = None,
     repeat: float = 0.05,
 ) -> None:
     """Serves the page, prints where once it listens, and gives back what is held at the end.
@@ -51,7 +50,7 @@ def serve(
         clips = Clips(lambda: DrawingProcess(subject.env_id, subject.horizon, subject.on_end))
         token = secrets.token_urlsafe(24)
         names = (*OWN_NAMES, *allow_host)
-        app = create_app(store, subject, clips, token=token, names=names, question=question, repeat=repeat)
+        app = create_app(store, subject, clips, token=token, names=names, repeat=repeat)
         config = uvicorn.Config(
             _unless_refused(app), http="h11", ws="none", log_level="error", access_log=False, server_header=False,
             proxy_headers=False, timeout_graceful_shutdown=LAST_REQUESTS_S,

@@ -27,6 +27,7 @@ class Desk:
     """What lies before the labeler, at one moment.
 
     Attributes:
+        question: what is asked.
         current: the pair to judge, or None where nothing is open.
         ahead: pairs that come next.
         answers, per_minute: of this session.
@@ -35,6 +36,7 @@ class Desk:
         trouble: what does not work at present; empty where all is well.
     """
 
+    question: str
     current: Showing | None = None
     ahead: tuple[Showing, ...] = ()
     answers: int = 0
@@ -62,9 +64,9 @@ class DeskThread:
         trainer: Callable[[], Trainer],
         on_change: Callable[[], None],
     ) -> None:
-        self.desk = Desk(session.current, tuple(session.ahead))
         self._session, self._store, self._ask_trainer, self._on_change = session, store, trainer, on_change
-        self._waiting, self._trainer = 0, NOTHING_SAID
+        self._question, self._waiting, self._trainer = store.question, 0, NOTHING_SAID
+        self.desk = Desk(self._question, session.current, tuple(session.ahead))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session")
         self._urgent: Future[None] | None = None
         self._later: Future[None] | None = None
@@ -153,7 +155,7 @@ class DeskThread:
         try:
             self._session.refill()
             self._publish(problem, trouble)  # first of all the clips: counting takes longer
-            counts = self._store.counts()
+            counts, self._question = self._store.counts(), self._store.question
         except SQLAlchemyError:
             return self._publish(problem, trouble or UNREACHABLE)
         self._waiting, self._trainer = counts.open + counts.held, self._ask_trainer()
@@ -162,6 +164,7 @@ class DeskThread:
     def _publish(self, problem: str = "", trouble: str = "") -> None:
         session = self._session
         self.desk = Desk(
+            self._question,
             session.current,
             tuple(session.ahead),
             session.answers,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
+
 import numpy as np
 import pygame
 
@@ -22,14 +24,12 @@ def label_in_window(
     labeler: str,
     rng: np.random.Generator,
     *,
-    question: str | None = None,
     repeat: float = 0.05,
     on_show: OnShow | None = None,
 ) -> int:
     """Opens a window, and returns how many answers were given in it once the person leaves.
 
     Args:
-        question: asked instead of the store's, in this window only.
         repeat: share of pairs that are shown a second time.
         on_show: see `Window`.
 
@@ -45,22 +45,10 @@ def label_in_window(
 
     with window(f"{subject.name}: {labeler} labels", f"`prefrl serve {subject.folder}` shows the same in a browser"):
         drawer = Drawer(subject.env_id, subject.horizon, subject.on_end, wake)
-        store.release(labeler)  # what a window of theirs held when it was killed; they need not wait for the lease
-        session = LabelingSession(store, labeler, rng, repeat=repeat)
-        desk = DeskThread(session, store, subject.trainer, wake)
-        try:
-            Window(
-                desk,
-                drawer,
-                question=question or store.question,
-                fps=shown_fps(subject.env_id),
-                labeler=labeler,
-                resume=subject.resume,
-                on_show=on_show,
-            ).run()
-        except KeyboardInterrupt:
-            pass  # Ctrl-C in the terminal is a way to leave, too
-        finally:
-            drawer.close()
-            desk.close()
-        return session.answers
+        with closing(drawer):
+            store.release(labeler)  # what a window of theirs held when it was killed; they need not wait for the lease
+            session = LabelingSession(store, labeler, rng, repeat=repeat)
+            with closing(DeskThread(session, store, subject.trainer, wake)) as desk, suppress(KeyboardInterrupt):
+                fps = shown_fps(subject.env_id)  # Ctrl-C in the terminal is a way to leave, too
+                Window(desk, drawer, fps=fps, labeler=labeler, resume=subject.resume, on_show=on_show).run()
+            return session.answers

@@ -35,7 +35,6 @@ class Window:
     Args:
         desk: the session in its thread.
         drawer: where clips come from.
-        question: what is asked.
         fps: frames per second of the clips.
         labeler: who answers.
         resume: the command that goes on with the training.
@@ -48,14 +47,13 @@ class Window:
         desk: DeskThread,
         drawer: Drawer,
         *,
-        question: str,
         fps: float,
         labeler: str,
         resume: str,
         on_show: OnShow | None = None,
     ) -> None:
         self._desk, self._drawer, self._on_show = desk, drawer, on_show
-        self._question, self._labeler, self._resume = question, labeler, resume
+        self._labeler, self._resume = labeler, resume
         self._playback, self._glow, self._notice = Playback(fps), Glow(GLOW_S), Glow(NOTICE_S)
         self._painter, self._layout = Painter(), arrange(*pygame.display.get_window_size())
         self._shown: Showing | None = None  # the pair on the screen
@@ -156,7 +154,7 @@ class Window:
         active = {Action.PAUSE: self._playback.paused, Action.SLOW: self._playback.slow, Action.HELP: self._help}
         return View(
             screen,
-            self._question,
+            desk.question,
             emptiness(desk.trainer, self._resume),
             tuple(figures(desk.answers, desk.per_minute, desk.waiting, desk.trainer)),
             notice=desk.trouble or (self._notice.what if self._notice.strength(now) else ""),
