@@ -43,8 +43,8 @@ def export_answers(store: PreferenceStore, path: Path) -> int:
 def import_answers(store: PreferenceStore, path: Path) -> int:
     """Adds the answers of a file that `export_answers` wrote; returns how many were added or withdrawn.
 
-    The whole file is checked before anything is added. What the store has stays as it is, but for what was withdrawn
-    elsewhere since it was imported; the same file again changes nothing.
+    The whole file is checked before anything is added, and all of it is added or nothing. What the store has stays as
+    it is, but for what was withdrawn elsewhere since it was imported; the same file again changes nothing.
 
     Raises:
         ValueError: as in `check_answers`; or segments that cannot be trained on together with those of the store, or a
@@ -53,7 +53,7 @@ def import_answers(store: PreferenceStore, path: Path) -> int:
     given = check_answers(path)
     if given is not None and (asked := store.asked()):
         _check_alike(path, store.query(asked[0]).segments[0], given)
-    return sum(store.take_over(batch) for batch in _read(path))
+    return store.take_over(_read(path))
 
 
 def check_answers(path: Path) -> Segment | None:

@@ -125,7 +125,9 @@ class TestAnswers:
         other.withdraw(compared.query.id, compared.labeler, lease_s=0.0)
         assert other.claim("cid").id == compared.query.id
 
-    def test_are_refused_where_the_labeler_said_otherwise(self, filled, other, file):
+    @pytest.mark.parametrize("at_once", [100, 1])
+    def test_are_all_refused_where_the_labeler_said_otherwise(self, filled, other, file, monkeypatch, at_once):
+        monkeypatch.setattr(exchange, "AT_ONCE", at_once)
         first = filled.answered()[1]
         other.ask([first.query])
         other.answer(first.query.id, first.labeler, LEFT)

@@ -251,8 +251,10 @@ class PreferenceStore:
         with self._write() as connection:
             return connection.execute(statements.expire(before_step, self._clock())).rowcount
 
-    def take_over(self, given: Sequence[tuple[Query, Record]]) -> int:
+    def take_over(self, batches: Iterable[Sequence[tuple[Query, Record]]]) -> int:
         """Adds answers that were given elsewhere, with when and how, and their queries; all or none of them.
+
+        They come in batches, as all segments of a game's comparisons are too much to hold at once.
 
         A query that comes with withdrawn answers alone is not open: it was never asked here. What the store has stays
         as it is, but for what was withdrawn elsewhere since; the same answers again change nothing.
@@ -265,14 +267,14 @@ class PreferenceStore:
         """
         changed = 0
         with self._write() as connection:
-            if given:
+            for given in filter(None, batches):
                 # What is new was asked elsewhere: here it is outdated from the start, unless an answer counts.
                 contents.ask(connection, [query for query, _ in given], expired_at=self._clock())
                 contents.insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
-            for query, record in given:
-                contents.check_shape(connection, query.id, record.answer)
-                changed += contents.take_over(connection, record)
-                connection.execute(statements.close_or_open(query.id))
+                for query, record in given:
+                    contents.check_shape(connection, query.id, record.answer)
+                    changed += contents.take_over(connection, record)
+                    connection.execute(statements.close_or_open(query.id))
         return changed
 
     def answered(self, known: Container[str] = (), up_to_step: int | None = None) -> list[Comparison]:
