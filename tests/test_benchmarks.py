@@ -248,3 +248,20 @@ def test_what_a_person_sees_is_what_is_kept_for_them(benchmark, monkeypatch):
     differing = masks.steps_that_differ("Pong", "default", 20)
     assert differing["agent"] == 0
     assert differing["person"] == differing["console"] == 20
+
+
+def test_the_demo_that_is_compared_is_the_makefiles(benchmark, tmp_path):
+    line = "demo: install\n\t$(BIN)/prefrl train Hopper --labels 7 --seed 0 --steps 9 --out runs/demo-$$(date +%Y)\n"
+    (tmp_path / "Makefile").write_text(f"BIN := .venv/bin\n{line}\ntest:\n\t$(BIN)/mypy\n")
+    assert benchmark("demo").demo_options(tmp_path) == ["train", "Hopper", "--labels", "7", "--steps", "9"]
+    assert benchmark("demo").demo_options(ROOT)[:2] == ["train", "Hopper"]
+
+
+def test_the_demos_seeds_and_their_mean_before_and_now(benchmark):
+    def side(true_return, seconds):
+        return {"true_return_mean": true_return, "steps": 500_000, "wall_seconds": seconds}
+
+    seeds = {"0": {"before": side(3000.0, 240), "now": side(2500.0, 180)}}
+    seeds["1"] = {"before": side(1000.0, 120), "now": side(2500.0, 180)}
+    *_, last = benchmark("demo").table({"seeds": seeds}).splitlines()
+    assert last == "| **mean** | 2,000 | 2,500 | 3.0 | 3.0 | 1.00 |"
