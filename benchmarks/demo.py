@@ -4,7 +4,7 @@
 
 What is trained is what the Makefile says at either commit, with other seeds. Both train at the same time, one thread
 each, so that whatever else the machine does slows both. A seed that the file has already is passed over: start the
-same line again.
+same line again. In the end it prints a table of all.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def main() -> None:
             if str(seed) not in seeds:
                 seeds[str(seed)] = side_by_side({name: Path(folder, name) for name in trees}, seed)
                 write({"seeds": seeds}, args.out)
+    print(table({"seeds": seeds}))
 
 
 def side_by_side(trees: dict[str, Path], seed: int) -> dict[str, dict[str, Any]]:
