@@ -12,7 +12,7 @@ MEASURES = {
     "one_leg_metres_mean": "metres run in these, in 1,000 steps",
 }
 
-GIVEN = {"default": "in the loop, one length of episodes", "human": "by another process, in stages"}
+GIVEN = {"default": "in the loop", "human": "by another process"}
 """By the variant of a run: benchmarks/study.py's, benchmarks/behaviours.py's."""
 
 

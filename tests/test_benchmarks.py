@@ -156,7 +156,7 @@ def test_the_table_of_behaviours_has_each_seed_of_each_measure(benchmark, tmp_pa
         (folder / "summary.json").write_text(json.dumps(about | {"seed": seed, "rotations_mean": turns}))
     *_, row = benchmark("behaviour_figures").table(tmp_path).splitlines()
     assert row == (
-        "| HopperBackflip | 900 | by another process, in stages | 1,000,448 | whole backward rotations in 1,000 steps "
+        "| HopperBackflip | 900 | by another process | 1,000,448 | whole backward rotations in 1,000 steps "
         "| **11.2, 6** |"
     )
 
