@@ -112,9 +112,13 @@ def visit(chromium, address):
     assert [each for each in complaints if not any(status in each for status in asked_for)] == []
 
 
-def begin(page, name="Ann"):
+def give_name(page, name="Ann"):
     page.fill("#name", name)
     page.keyboard.press("Enter")
+
+
+def begin(page, name="Ann"):
+    give_name(page, name)
     page.wait_for_selector("#right video")
 
 

@@ -14,7 +14,7 @@ from benchmarks.xvfb import x_server
 # Tests run side by side: torch's threads, one for each processor in each of them, would stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["prefrl.testing", "stores", "pages", "browsers"]
+pytest_plugins = ["prefrl.testing", "stores", "pages", "browsers", "windows"]
 
 
 def missing(what, why):
@@ -22,9 +22,9 @@ def missing(what, why):
     brings them. Where PREFRL_REQUIRE names it, as in .ci/run, its absence is a failure."""
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")
-    # Who cannot install a database server or a browser (macOS, Windows, no root) can still test all the rest, and reads
-    # here what was not tested, as the README says. .ci/run installs all three and skips none.
-    pytest.skip(f"needs {what}, without which all the rest can still be tested: {why}")
+    # No test is skipped in .ci/run, which installs all three. Elsewhere (macOS, Windows, no root) who cannot install a
+    # database server or a browser can test all the rest, as the README says, and reads here what was not tested.
+    pytest.skip(f"{what} is a program outside Python that not every machine can install; .ci/run has it. Here {why}")
 
 
 @pytest.fixture(scope="session")

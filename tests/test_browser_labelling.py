@@ -1,7 +1,7 @@
 """A person who labels on the page, in a real browser: keys, clicks, and clips that play."""
 
 import numpy as np
-from browsers import answered, begin, until
+from browsers import answered, begin, give_name, until
 
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE
 
@@ -130,8 +130,7 @@ def test_a_name_is_asked_once_and_changed_easily(store, queries, visit):
 
 def test_a_name_that_is_refused_is_asked_for_again(store, queries, visit):
     page = visit()
-    page.fill("#name", "oracle")
-    page.keyboard.press("Enter")
+    give_name(page, "oracle")
     page.wait_for_selector("#naming-wrong:not([hidden])")
     assert "choose another name" in page.inner_text("#naming-wrong")
     begin(page, "Ann")

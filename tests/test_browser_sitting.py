@@ -4,15 +4,14 @@ import json
 import os
 
 import pytest
-from browsers import answered, begin, until
+from browsers import answered, begin, give_name, until
 
 from prefrl.testing import random_queries
 
 
 def test_nothing_open_and_then_a_pair_by_itself(store, rng, visit):
     page = visit()
-    page.fill("#name", "Ann")
-    page.keyboard.press("Enter")
+    give_name(page)
     page.wait_for_selector("#empty:not([hidden])")
     assert "appears here by itself" in page.inner_text("#empty-why")
     assert page.is_hidden("#answers")
@@ -33,8 +32,7 @@ def test_pages_say_when_nobody_is_going_to_ask(visit, address, subject, status, 
     (subject.folder / "status.json").write_text(json.dumps(said))
     os.utime(subject.folder / "status.json", (0, 0))
     page = visit()
-    page.fill("#name", "Ann")
-    page.keyboard.press("Enter")
+    give_name(page)
     page.wait_for_selector("#empty:not([hidden])")
     assert page.inner_text("#empty-what") == what
     assert why in page.inner_text("#empty-why")
