@@ -12,6 +12,8 @@ from prefrl.cli.training import settings, visible_score
 from prefrl.config import AtariConfig
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import DESCRIPTION
+from prefrl.runs import RunFolder
+from prefrl.store import PreferenceStore
 
 TINY = [
     "--steps", "3072", "--initial-steps", "512", "--round-steps", "512", "--checkpoint-steps", "1024",
@@ -121,8 +123,10 @@ def test_label_without_a_display_names_the_page(run, capsys, monkeypatch):
 
 
 def test_label_refuses_the_oracles_name_before_a_window_opens(run, capsys):
-    said = refused(capsys, "label", str(run), "--name", "Oracle")
+    said = refused(capsys, "label", str(run), "--name", "Oracle", "--question", "Which is nicer?")
     assert said.endswith("'Oracle' is the name of the labeler that is no person; choose another name")
+    with PreferenceStore.existing(RunFolder(run).store) as store:
+        assert store.question == "Which is better?"  # what is refused changes nothing
 
 
 def test_label_needs_a_store_and_a_share_of_repeats(run, tmp_path, capsys):

@@ -58,10 +58,13 @@ class TestServing:
         assert "no store at" in self.refused(capsys, run.path)
         with PreferenceStore(run.store):
             pass
-        assert "needs --allow-host" in self.refused(capsys, run.path, "--host", "0.0.0.0")
+        assert "needs --allow-host" in self.refused(capsys, run.path, "--host", "0.0.0.0", "--question", "Nicer?")
         assert "from 0 to 1" in self.refused(capsys, run.path, "--repeat", "2")
         with listen("127.0.0.1", 0) as taken:
-            assert "is in use" in self.refused(capsys, run.path, "--port", taken.getsockname()[1])
+            port = taken.getsockname()[1]
+            assert "is in use" in self.refused(capsys, run.path, "--port", port, "--question", "Nicer?")
+        with PreferenceStore.existing(run.store) as store:
+            assert store.question == "Which is better?"  # what is refused changes nothing
         config = json.loads(run.config_file.read_text())
         run.config_file.write_text(json.dumps(config | {"env_id": "Taxi-v4", "horizon": 50}))
         assert "nothing draws Taxi-v4" in self.refused(capsys, run.path)

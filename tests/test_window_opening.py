@@ -28,10 +28,11 @@ def test_a_whole_window_draws_in_a_process_of_its_own(pygame, tmp_path, rng):
     segments = [moving("prefrl/CartPole-v0", 5, rng, offset) for offset in (0.1, 0.2, 0.15, -0.1)]
     subject = Subject(env_id="prefrl/CartPole-v0", horizon=None, on_end="absorb", folder=tmp_path)
     with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
-        store.set_question("Which pole stands better?")
         store.ask([Query(tuple(segments[:2]), 0), Query(tuple(segments[2:]), 1)])
         person = Person(pygame, "1", ["2", lambda: leave_soon(pygame)])
-        assert label_in_window(store, subject, LABELER, rng, on_show=person) == 2
+        question = "Which pole stands better?"
+        assert label_in_window(store, subject, LABELER, rng, question=question, on_show=person) == 2
+        assert store.question == question
         assert len(answered(store)) == 2
         assert store.counts().held == 0
 

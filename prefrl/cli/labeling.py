@@ -38,9 +38,9 @@ def label(
 
     from prefrl.labelers.window.labeling import label_in_window
 
-    with _open(run, store, question, repeat) as (subject, preferences):
+    with _open(run, store, repeat) as (subject, preferences):
         rng = np.random.default_rng()
-        answers = label_in_window(preferences, subject, name or _login_name(), rng, repeat=repeat)
+        answers = label_in_window(preferences, subject, name or _login_name(), rng, question=question, repeat=repeat)
     print(f"answers saved: {answers}")
     return 0
 
@@ -70,8 +70,10 @@ def serve(
         from prefrl.labelers.web import serving
     except ModuleNotFoundError as error:
         raise ValueError(f"the page needs {error.name}: pip install 'prefrl[web]'") from error
-    with _open(run, store, question, repeat) as (subject, preferences):
-        serving.serve(preferences, subject, host=host, port=port, allow_host=allow_host, repeat=repeat)
+    with _open(run, store, repeat) as (subject, preferences):
+        serving.serve(
+            preferences, subject, host=host, port=port, allow_host=allow_host, question=question, repeat=repeat
+        )
     return 0
 
 
@@ -152,14 +154,11 @@ def _check_import(file: Path, where: str) -> None:
 
 
 @contextmanager
-def _open(
-    run: Path, store: str | None, question: str | None, repeat: float
-) -> Iterator[tuple[Subject, PreferenceStore]]:
+def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject, PreferenceStore]]:
     """What is labelled, and the store that its answers go to.
 
     Args:
         store: a database's URL; None for the run's own.
-        question: to be asked from now on; None for the one that is.
         repeat: of the session, checked before anything opens.
     """
     if not 0 <= repeat <= 1:
@@ -168,8 +167,6 @@ def _open(
     config = folder.config()
     subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
     with PreferenceStore.existing(store or folder.store_location(config)) as preferences:
-        if question is not None:
-            preferences.set_question(question)
         yield subject, preferences
 
 

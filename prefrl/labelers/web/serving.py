@@ -33,6 +33,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     allow_host: Sequence[str] = (),
+    question: str | None = None,
     repeat: float = 0.05,
 ) -> None:
     """Serves the page, prints where once it listens, and gives back what is held at the end.
@@ -40,6 +41,7 @@ def serve(
     Args:
         port: 0 for any that is free.
         allow_host: names by which another machine may call this one.
+        question: to be asked from now on; None for the one that is.
 
     Raises:
         ValueError: the address is refused or taken, or nothing draws the environment.
@@ -48,6 +50,8 @@ def serve(
     listening = listen(host, port)
     try:
         clips = Clips(lambda: DrawingProcess(subject.env_id, subject.horizon, subject.on_end))
+        if question is not None:
+            store.set_question(question)
         token = secrets.token_urlsafe(24)
         names = (*OWN_NAMES, *allow_host)
         app = create_app(store, subject, clips, token=token, names=names, repeat=repeat)

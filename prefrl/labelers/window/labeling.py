@@ -24,12 +24,14 @@ def label_in_window(
     labeler: str,
     rng: np.random.Generator,
     *,
+    question: str | None = None,
     repeat: float = 0.05,
     on_show: OnShow | None = None,
 ) -> int:
     """Opens a window, and returns how many answers were given in it once the person leaves.
 
     Args:
+        question: to be asked from now on; None for the one that is.
         repeat: share of pairs that are shown a second time.
         on_show: see `Window`.
 
@@ -47,6 +49,8 @@ def label_in_window(
         drawer = Drawer(subject.env_id, subject.horizon, subject.on_end, wake)
         with closing(drawer):
             store.release(labeler)  # what a window of theirs held when it was killed; they need not wait for the lease
+            if question is not None:
+                store.set_question(question)
             session = LabelingSession(store, labeler, rng, repeat=repeat)
             with closing(DeskThread(session, store, subject.trainer, wake)) as desk, suppress(KeyboardInterrupt):
                 fps = shown_fps(subject.env_id)  # Ctrl-C in the terminal is a way to leave, too
