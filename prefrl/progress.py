@@ -50,8 +50,8 @@ class ProgressBar:
             self._next_line = step / self._config.steps + 0.05
 
     def wait(self, missing: int) -> None:
-        """Says that training waits for labels, and where to give them."""
-        text = f"waiting for {missing} label{'s' * (missing > 1)}"
+        """Says that training waits for labels, and where to give them; 0 once it goes on."""
+        text = f"waiting for {missing} label{'s' * (missing > 1)}" if missing else "learning from the labels"
         label, serve = f"prefrl label {self._folder}", f"prefrl serve {self._folder}"
         if not self._quiet:
             if not self._told_where:
@@ -60,7 +60,7 @@ class ProgressBar:
                 self._bar.console.print(where, markup=False, highlight=False, soft_wrap=True)
                 self._told_where = True
             self._bar.update(self._task, description=text)
-        elif time.monotonic() >= self._next_wait_line:
+        elif missing and time.monotonic() >= self._next_wait_line:
             print(f"{text}: {label}, or {serve}", file=sys.stderr, flush=True)
             self._next_wait_line = time.monotonic() + WAIT_LINE_S
 

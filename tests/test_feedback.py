@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import threading
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -65,9 +66,18 @@ def test_the_agent_waits_says_for_how_many_and_goes_on_once_they_are_there(folde
     with PreferenceStore(folder.store) as store:
         assert store.question == "which is closer?"
         assert store.counts().open == STOCK
-    with Person(folder.store) as person:
-        assert train(HUMAN, folder, None)
+    seen, person = [], Person(folder.store)
+    with ExitStack() as sitting:
+
+        def on_wait(missing):
+            seen.append((missing, json.loads(folder.status_file.read_text())["waiting_for"]))
+            if len(seen) == 1:
+                sitting.enter_context(person)
+
+        assert train(HUMAN, folder, None, on_wait=on_wait)
     assert person.given == 60
+    assert all(missing == said for missing, said in seen)
+    assert seen[-1] == (0, 0)  # said before the fit that follows, which may be long
     assert folder.summary()["labels_answered"] == 60
     assert json.loads(folder.status_file.read_text())["waiting_for"] == 0
 

@@ -36,8 +36,17 @@ def test_a_terminal_of_80_columns_shows_where_to_give_labels_once_and_how_many(c
     assert "waiting for 224 labels " in last
 
 
+def test_a_terminal_says_when_the_wait_is_over(config, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with ProgressBar(config, FOLDER) as bar:
+        bar.wait(1)
+        bar.wait(0)
+    assert "learning from the labels" in terminal.getvalue().rpartition("waiting for 1 label")[2]
+
+
 def test_a_log_says_both_in_one_line(config, capsys):
     bar = ProgressBar(config, FOLDER)
-    for missing in (1, 1):
+    for missing in (1, 1, 0):
         bar.wait(missing)
     assert capsys.readouterr().err == f"waiting for 1 label: prefrl label {FOLDER}, or prefrl serve {FOLDER}\n"

@@ -185,11 +185,14 @@ class PeopleFeedback(Feedback):
         config = self._config
         self._store.expire(before_step=self._learner.step - config.query.pool_steps)
         self._keep_stock()
-        began = time.perf_counter()
+        began, has_waited = time.perf_counter(), False
         while (missing := self._needed() - self._store.labels()) > 0 and not self._stopped():
             self._on_wait(missing)
+            has_waited = True
             time.sleep(POLL_S)
             self._keep_stock()
+        if has_waited and missing <= 0:
+            self._on_wait(0)  # a long fit may come now
         self._waited += time.perf_counter() - began
         self._read_answers()
         new = len(self._given ^ self._fitted)

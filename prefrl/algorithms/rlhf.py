@@ -58,7 +58,7 @@ def train(
             answer in processes of their own.
         device: of the agent and the reward model.
         on_row: told every row of progress.csv.
-        on_wait: told again and again for how many labels the agent waits.
+        on_wait: told again and again for how many labels the agent waits, and 0 once they are there.
         stopped: asked after every rollout and while waiting; once it says yes, the run is saved and left.
 
     Returns:
