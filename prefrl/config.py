@@ -172,6 +172,8 @@ class RlhfConfig:
                 _require(value >= least, f"{name} must be at least {least}, got {value}")
         for group, name in ((self.reward, "reward_std"), (self.query, "schedule_constant"), (self.agent, "gamma")):
             _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
+        decay = self.agent.learning_rate_decay
+        _require(0 <= decay <= 1, f"learning_rate_decay is a share, from 0 to 1, got {decay}")
         _require(self.agent.gamma <= 1, f"gamma must be at most 1, got {self.agent.gamma}")
         _require(
             all(size >= 1 for size in self.reward.hidden + self.agent.net),
