@@ -41,7 +41,7 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "HopperBackflip": (Stage(500_000, 600), Stage(1_500_000, 900, horizon=1000)),
+    "HopperBackflip": (Stage(750_000, 900), Stage(2_500_000, 900, horizon=1000)),
     "HalfCheetahOneLeg": (Stage(1_000_000, 800),),
 }
 
