@@ -1,7 +1,6 @@
 """A sitting at the page, in a real browser: when nothing is asked, when one leaves, when an answer gets lost."""
 
 import json
-import os
 
 import pytest
 from browsers import answered, begin, give_name, until
@@ -30,7 +29,6 @@ def test_nothing_open_and_then_a_pair_by_itself(store, rng, visit):
 def test_pages_say_when_nobody_is_going_to_ask(visit, address, subject, status, what, why, agent):
     said = status | {"labels": 20, "labels_wanted": 900}
     (subject.folder / "status.json").write_text(json.dumps(said))
-    os.utime(subject.folder / "status.json", (0, 0))
     page = visit()
     give_name(page)
     page.wait_for_selector("#empty:not([hidden])")

@@ -8,11 +8,12 @@ import pytest
 import torch
 from stable_baselines3 import PPO
 
-from prefrl.algorithms.rlhf import only_trainer, train
+from prefrl.algorithms.rlhf import train
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.metrics import normalised_return
+from prefrl.presence import only_trainer, trainer_is_present
 from prefrl.queries import INCOMPARABLE
 from prefrl.runs import COLUMNS, RunFolder
 from prefrl.store import PreferenceStore
@@ -167,11 +168,14 @@ def test_a_run_killed_while_its_oracle_answers_still_equals_the_uninterrupted_on
         assert (store.counts().labels, store.counts().open) == (SMALL.labels, 0)
 
 
-def test_only_one_process_trains_in_a_folder(tmp_path):
-    folder = RunFolder(tmp_path / "run")
+def test_only_one_process_trains_in_a_folder_and_it_is_seen(tmp_path):
+    folder, seen = RunFolder(tmp_path / "run"), []
     folder.create(SMALL)
-    with only_trainer(folder), pytest.raises(ValueError, match="another process is training in"):
+    with only_trainer(folder.path), pytest.raises(ValueError, match="another process is training in"):
         run(SMALL, folder.path)
+    run(SMALL, folder.path, on_row=lambda row: seen.append(trainer_is_present(folder.path)))
+    assert all(seen)
+    assert not trainer_is_present(folder.path)
 
 
 def test_an_extension_that_was_killed_goes_on_and_no_old_summary_stands_for_it(tmp_path):

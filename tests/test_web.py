@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
 from prefrl.labelers.web.tabs import FORGOTTEN_AFTER, MOST_TABS, Tabs
+from prefrl.presence import only_trainer
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Query
 from prefrl.segments import Segment
 from prefrl.testing import random_queries
@@ -107,7 +108,7 @@ class TestSitting:
         (subject.folder / "status.json").write_text('{"step": 5, "steps": 10, "labels": "many", "odd": 1}')
         app = create_app(store, subject, Clips(Drawn), token=TOKEN)
         store.set_question("Which flips?")
-        with TestClient(app, HERE, headers={"origin": HERE}) as browser:
+        with only_trainer(subject.folder), TestClient(app, HERE, headers={"origin": HERE}) as browser:
             browser.get("/", params={"token": TOKEN})
             tab = sit(browser)
         assert (tab["question"], tab["trainer"]) == ("Which flips?", {"step": 5, "steps": 10, "running": True})

@@ -10,12 +10,10 @@ the same queries, which by their content are found, answered, in the store.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from filelock import FileLock, Timeout
 from prefrl_envs.suite import find
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecMonitor
@@ -30,6 +28,7 @@ from prefrl.checkpoints import Learner, RewardLearner, checkpoints, load_checkpo
 from prefrl.config import AtariConfig, RlhfConfig
 from prefrl.labelers.base import Labeler
 from prefrl.names import look_up_or_load
+from prefrl.presence import only_trainer
 from prefrl.presets import is_game
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import make_optimizer
@@ -65,7 +64,7 @@ def train(
         Whether the run reached its end; only then does its folder hold policy.zip and summary.json.
     """
     torch.set_num_threads(config.threads)
-    with only_trainer(run):
+    with only_trainer(run.path):
         recorder = make_recorder(config)
         precision = choose_precision(
             config.precision, recorder.observation_space, config.agent.cnn, device, config.agent.batch_size
@@ -153,16 +152,6 @@ def make_feedback(
     if config.question is not None:
         store.begin_with_question(config.question)
     return PeopleFeedback(config, learner, store, wait, stopped)
-
-
-@contextmanager
-def only_trainer(run: RunFolder) -> Iterator[None]:
-    """Two trainers in one folder would overwrite each other's checkpoints; the lock goes with its process."""
-    try:
-        with FileLock(run.path / ".training", timeout=0):
-            yield
-    except Timeout as error:
-        raise ValueError(f"another process is training in {run.path}; wait for it or stop it") from error
 
 
 def check(config: RlhfConfig, device: str) -> None:

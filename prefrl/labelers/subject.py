@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-QUIET_S = 60.0  # that a trainer whose lock is not seen may say nothing, before it is taken for gone
+from prefrl.presence import trainer_is_present
 
 
 @dataclass(frozen=True)
@@ -85,33 +84,4 @@ class Subject:
             return NOTHING_SAID
         # JSON's true is an int of Python's, and its NaN a float: a trainer writes whole numbers.
         said = {name: values[name] for name in Trainer.__dataclass_fields__ if type(values.get(name)) is int}
-        return Trainer(**said | {"running": self._is_running()}) if said else NOTHING_SAID
-
-    def _is_running(self) -> bool:
-        """Whether there was a sign of life of a trainer lately.
-
-        It writes status.json after each rollout, and several times a second while it waits for labels. A long fit
-        is quiet: then its lock tells, where that can be seen.
-        """
-        return time.time() - _written_at(self.folder / "status.json") < QUIET_S or _is_locked(self.folder / ".training")
-
-
-def _written_at(path: Path) -> float:
-    """Seconds since 1970."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a process of this machine is seen to hold a file's lock; only Linux shows it.
-
-    To try the lock would be to take it, and a trainer that starts in that moment would be refused.
-    """
-    try:
-        inode, locks = path.stat().st_ino, Path("/proc/locks").read_text(encoding="ascii")
-    except OSError:
-        return False
-    # By inode alone: some file systems, btrfs among them, give stat another device than the kernel's own.
-    return any(" FLOCK " in line and f":{inode} " in line for line in locks.splitlines())
+        return Trainer(**said | {"running": trainer_is_present(self.folder)}) if said else NOTHING_SAID

@@ -1,0 +1,62 @@
+"""One trainer in a run's folder: it keeps others out, and shows who looks on that it is there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+LOCK, SIGN = ".training", ".alive"
+SIGN_EVERY_S = 10.0
+GONE_AFTER_S = 60.0  # without a sign
+
+
+@contextmanager
+def only_trainer(folder: Path) -> Iterator[None]:
+    """Two trainers in one folder would overwrite each other's checkpoints; the lock goes with its process.
+
+    Raises:
+        ValueError: there is one.
+    """
+    try:
+        with FileLock(folder / LOCK, timeout=0), _signs_of_life(folder / SIGN):
+            yield
+    except Timeout as error:
+        raise ValueError(f"another process is training in {folder}; wait for it or stop it") from error
+
+
+def trainer_is_present(folder: Path) -> bool:
+    """Whether a trainer gave a sign of life lately, on any machine that shares the folder: one that was killed is gone
+    after a minute, one that has ended at once.
+
+    The lock would say more, but only to who tries to take it: a trainer that starts in that moment would be refused.
+    """
+    try:
+        return time.time() - (folder / SIGN).stat().st_mtime < GONE_AFTER_S
+    except OSError:
+        return False
+
+
+@contextmanager
+def _signs_of_life(sign: Path) -> Iterator[None]:
+    """Touches a file every now and then, from a thread of its own: a long fit is quiet. Removes it at the end."""
+    ended = threading.Event()
+
+    def give() -> None:
+        while not ended.wait(SIGN_EVERY_S):
+            with suppress(OSError):  # a file system that is away comes back
+                sign.touch()
+
+    sign.touch()
+    thread = threading.Thread(target=give, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        sign.unlink(missing_ok=True)
