@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = [
     {"segments", "losses", "metrics", "moments", "selection", "schedules", "config", "names"},
     {"queries", "rollouts", "presets", "vecenv"},
-    {"clips", "store", "quality"},
+    {"clips", "store", "quality", "presence"},
     {"labelers", "rewards", "agents", "evaluation", "exchange"},
     {"checkpoints", "runs", "plotting", "testing"},
     {"algorithms", "report", "progress", "playing", "answers"},
