@@ -30,10 +30,8 @@ def missing(what, why):
 @pytest.fixture(scope="session")
 def postgresql():
     """The URL of the database `postgres` on a server of our own: a temporary folder, a socket in it, no port."""
-    try:
-        import psycopg
-    except ModuleNotFoundError:
-        missing("postgresql", "psycopg is not installed; pip install 'prefrl[postgres]'")
+    import psycopg
+
     installed = [shutil.which("initdb"), *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
     if not (initdb := [Path(path).resolve() for path in installed if path]):
         missing("postgresql", "initdb is neither on PATH nor in /usr/lib/postgresql; apt-get install postgresql")
