@@ -124,7 +124,7 @@ class RlhfConfig:
     overlap: float = 0.0  # share of the pairs that two people are asked about, to see whether they agree
     store: str | None = None  # a database's URL, without a password; None for a file in the run's folder
     device: str = "auto"  # auto, cpu, cuda or mps
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of the agent's cnn; auto: as a self-test finds faster
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of networks for images; auto: as a self-test finds faster
     threads: int = 1  # CPU threads of torch and of batched stepping; small networks gain nothing from more
     agent: PpoConfig = field(default_factory=PpoConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)

@@ -58,8 +58,9 @@ class CentredCnn(BaseFeaturesExtractor):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] grey levels, uint8 or float -> [B, units] float32."""
-        levels = images.to(self.dtype, memory_format=torch.channels_last)
-        centred = (levels - self.background.round().to(self.dtype)).mul_(1 / 64)
+        centred = (images.to(self.dtype) - self.background.round().to(self.dtype)).mul_(1 / 64)
+        # Only now: to subtract a background of another layout took half of the time of a gradient.
+        centred = centred.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype is torch.bfloat16):
             return self.layers(centred).float()
 

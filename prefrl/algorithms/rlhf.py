@@ -210,7 +210,8 @@ def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner
     scale = ReturnScale(config.agent.num_envs, config.agent.gamma)
     if not config.labels:
         return Learner(model, scale, None)
-    ensemble = Ensemble(recorder.observation_space, recorder.action_space, config.reward, config.seed, device)
+    spaces = recorder.observation_space, recorder.action_space
+    ensemble = Ensemble(*spaces, config.reward, config.seed, device, precision)
     pool = SegmentPool(config.env_id, config.query.clip_steps, config.query.pool_steps)
     return Learner(model, scale, RewardLearner(ensemble, make_optimizer(ensemble), pool))
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from prefrl.config import RewardConfig, build
+from prefrl.config import Precision, RewardConfig, build
 from prefrl.moments import RunningMoments
 from prefrl.rewards.inputs import Inputs, by_name
 from prefrl.rewards.networks import find_network
@@ -46,7 +46,10 @@ class Ensemble:
         config: RewardConfig,
         seed: int,
         device: str | torch.device = "cpu",
+        precision: Precision = "fp32",
     ) -> None:
+        """`precision`: of the networks' products and convolutions; weights, losses and statistics are float32."""
+        self.precision = precision
         self.inputs, self.config, self.device = (
             Inputs(observation_space, action_space),
             config,
@@ -99,7 +102,8 @@ class Ensemble:
     def raw(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """[M, B] what the networks themselves put out, with gradients."""
         scaled = {name: self._moments[name](rows) if name in self._moments else rows for name, rows in obs.items()}
-        return self.network(scaled, actions).float()  # also under autocast: clips are compared by sums of these
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.network(scaled, actions).float()  # clips are compared by sums of these
 
     @property
     def _part(self) -> int:
@@ -144,7 +148,10 @@ class Ensemble:
         """Writes weights and description into `folder`; `versions` are recorded beside them."""
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: value.contiguous().cpu() for name, value in self.state().items()}, folder / WEIGHTS)
-        description = {"spaces": self.inputs.signature(), "config": vars(self.config), "versions": versions}
+        description = {
+            "spaces": self.inputs.signature(), "config": vars(self.config), "precision": self.precision,
+            "versions": versions,
+        }  # fmt: skip
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2))
 
     @classmethod
@@ -162,7 +169,8 @@ class Ensemble:
         """
         folder = Path(folder)
         description, state = _read(folder)
-        ensemble = cls(observation_space, action_space, description["config"], seed=0, device=device)
+        precision = description.get("precision", "fp32")  # older ones do not say
+        ensemble = cls(observation_space, action_space, description["config"], 0, device, precision)
         made_for, given = description["spaces"], ensemble.inputs.signature()
         for kind in ("observation", "action"):
             if made_for[kind] != given[kind]:
