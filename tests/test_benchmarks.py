@@ -265,3 +265,15 @@ def test_the_demos_seeds_and_their_mean_before_and_now(benchmark):
     seeds["1"] = {"before": side(1000.0, 120), "now": side(2500.0, 180)}
     *_, last = benchmark("demo").table({"seeds": seeds}).splitlines()
     assert last == "| **mean** | 2,000 | 2,500 | 3.0 | 3.0 | 1.00 |"
+
+
+def test_memory_is_measured_with_all_comparisons_there_before_training(benchmark, monkeypatch):
+    memory, trained = benchmark("atari_memory"), []
+    monkeypatch.setattr(memory, "train", lambda config, run, oracle: trained.append(config) or run.store.touch())
+    summary = {"labels_answered": 10_000, "peak_memory_mb": 1234}
+    monkeypatch.setattr(memory.RunFolder, "summary", lambda self: summary)
+    assert memory.peak(10_000, steps=50_000) == summary | {"store_mb": 0.0}
+    (config,) = trained
+    assert config.labels == 10_000
+    assert config.query.schedule == "all_at_start"
+    assert config.reward.label_window is None

@@ -26,6 +26,7 @@ from prefrl.algorithms.legs import Leg
 from prefrl.algorithms.outcome import finish, record_episode
 from prefrl.checkpoints import Learner, RewardLearner, checkpoints, load_checkpoint, save_checkpoint
 from prefrl.config import AtariConfig, RlhfConfig
+from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
 from prefrl.names import look_up_or_load
 from prefrl.presence import only_trainer
@@ -64,6 +65,7 @@ def train(
         Whether the run reached its end; only then does its folder hold policy.zip and summary.json.
     """
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     with only_trainer(run.path):
         recorder = make_recorder(config)
         precision = choose_precision(
