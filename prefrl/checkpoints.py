@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from prefrl.agents.buffers import ReturnScale
 from prefrl.agents.ppo import load_ppo
@@ -46,6 +47,7 @@ class Learner:
 
     Attributes:
         model: the agent; its num_timesteps counts the run's steps.
+        average: the running mean of the agent's policies.
         scale: the running scale of the agent's rewards.
         reward: None where the agent trains on the true reward.
         rounds: rounds of queries done.
@@ -56,6 +58,7 @@ class Learner:
     """
 
     model: PPO
+    average: AveragedModel
     scale: ReturnScale
     reward: RewardLearner | None
     rounds: int = 0
@@ -130,6 +133,7 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> N
 def _tensors(learner: Learner) -> dict[str, Tensor]:
     scale = {f"scale.{name}": value for name, value in learner.scale.moments.state_dict().items()}
     tensors = scale | {"scale.returns": torch.as_tensor(learner.scale.returns)}
+    tensors |= {f"average.{name}": value for name, value in learner.average.state_dict().items()}
     if learner.reward is not None:
         tensors |= {f"ensemble.{name}": value for name, value in learner.reward.ensemble.state().items()}
         adam = learner.reward.optimizer.state_dict()["state"]
@@ -141,6 +145,10 @@ def _load_tensors(learner: Learner, tensors: dict[str, Tensor]) -> None:
     learner.scale.returns = tensors["scale.returns"].numpy().copy()
     moments = learner.scale.moments
     moments.load_state_dict({name: tensors[f"scale.{name}"] for name in moments.state_dict()})
+    if average := _under("average.", tensors):
+        learner.average.load_state_dict(average)
+    else:  # an older checkpoint
+        learner.average.update_parameters(learner.model.policy)
     if learner.reward is None:
         return
     learner.reward.ensemble.load_state(_under("ensemble.", tensors))

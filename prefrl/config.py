@@ -34,6 +34,7 @@ class PpoConfig:
     activation: Literal["tanh", "relu"] = "tanh"
     log_std_init: float = 0.0  # log of the initial standard deviation of the actions
     ortho_init: bool = True
+    averaging: float = 0.0  # share that the mean policy, which is judged and saved, keeps at a rollout; 0: the last one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,7 @@ class RlhfConfig:
     store: str | None = None  # a database's URL, without a password; None for a file in the run's folder
     device: str = "auto"  # auto, cpu, cuda or mps
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of networks for images; auto: as a self-test finds faster
-    threads: int = 1  # CPU threads of torch and of batched stepping; small networks gain nothing from more
+    threads: int = 2  # CPU threads that step MuJoCo tasks and games, and of networks that read images
     agent: PpoConfig = field(default_factory=PpoConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
@@ -174,6 +175,8 @@ class RlhfConfig:
             _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
         decay = self.agent.learning_rate_decay
         _require(0 <= decay <= 1, f"learning_rate_decay is a share, from 0 to 1, got {decay}")
+        kept = self.agent.averaging
+        _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
         _require(self.agent.gamma <= 1, f"gamma must be at most 1, got {self.agent.gamma}")
         _require(
             all(size >= 1 for size in self.reward.hidden + self.agent.net),

@@ -38,7 +38,7 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     )
     return RlhfConfig(
         env_id=env_id, labels=labels, steps=steps, seed=seed, preset=preset,
-        agent=agent, reward=reward, query=query, threads=2 if is_game(env_id) else 1,
+        agent=agent, reward=reward, query=query,
     )  # fmt: skip
 
 
@@ -55,7 +55,9 @@ def default(env_id: str, _: int) -> Groups:
     """One preset for the paper's MuJoCo tasks: only clip, horizon, steps and gamma differ. One for every game."""
     if is_game(env_id):
         return _GAME_AGENT, _GAME_REWARD, _GAME_QUERY
-    agent = PpoConfig(gamma=_GAMMA.get(env_id, 0.99), log_std_init=_LOG_STD.get(env_id, -1.0), ent_coef=0.01)
+    agent = PpoConfig(
+        gamma=_GAMMA.get(env_id, 0.99), log_std_init=_LOG_STD.get(env_id, -1.0), ent_coef=0.01, averaging=0.9
+    )  # fmt: skip
     return agent, RewardConfig(), QueryConfig()
 
 
@@ -99,7 +101,7 @@ _LOG_STD = {"prefrl/HopperBackflip-v0": 0.0}
 
 _GAME_AGENT = PpoConfig(
     num_envs=8, n_steps=128, batch_size=256, n_epochs=4, learning_rate=5e-4, gamma=0.99, clip_range=0.1,
-    ent_coef=0.01, net=(),
+    ent_coef=0.01, net=(), averaging=0.9,
 )  # fmt: skip
 # A comparison is 50 images to learn from for each member, as many as PPO learns from in 12 steps: so few passes, over
 # a sample of the comparisons.
@@ -111,7 +113,7 @@ _GAME_REWARD = RewardConfig(
 _GAME_QUERY = QueryConfig(initial_fraction=0.1, schedule_constant=1.25e6, round_steps=16_384, pool_steps=16_384)
 
 _PAPER_GAME_AGENT = replace(
-    _GAME_AGENT, num_envs=16, learning_rate=7e-4, learning_rate_decay=1.0, clip_range=0.2, cnn="nature"
+    _GAME_AGENT, num_envs=16, learning_rate=7e-4, learning_rate_decay=1.0, clip_range=0.2, cnn="nature", averaging=0.0
 )
 _PAPER_GAME_REWARD = RewardConfig(
     network="paper_cnn", hidden=(64,), reward_lr=1e-3, fit_batch=32, initial_epochs=200, epochs=1, l2_low=1.1,

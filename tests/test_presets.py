@@ -86,11 +86,6 @@ def test_a_person_need_not_wait_for_a_first_pair_longer_than_the_pool_takes_to_f
     assert config.query.initial_steps == config.query.pool_steps
 
 
-def test_small_networks_take_one_thread_and_games_two():
-    assert preset_config("default", "prefrl/Hopper-v0", labels=700).threads == 1
-    assert preset_config("zoo", "prefrl/Pong-v0", labels=0).threads == 2
-
-
 def test_default_is_one_preset_for_all_games_and_not_that_of_control():
     configs = [preset_config("default", entry.id, labels=5500, steps=2_000_000) for entry in GAMES]
     assert len(configs) >= 7

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
 from prefrl.algorithms.rlhf import train
@@ -26,7 +27,7 @@ SMALL = RlhfConfig(
     checkpoint_steps=1024,
     eval_episodes=2,
     threads=1,
-    agent=PpoConfig(num_envs=4, n_steps=64, batch_size=64, n_epochs=2),
+    agent=PpoConfig(num_envs=4, n_steps=64, batch_size=64, n_epochs=2, averaging=0.5),
     reward=RewardConfig(initial_epochs=3, epochs=1),
     query=QueryConfig(clip_steps=10, initial_steps=512, round_steps=512),
 )
@@ -70,6 +71,24 @@ def test_a_run_leaves_everything_it_promises(finished):
     }
     assert {path.stem for path in (finished.path / "episodes").iterdir()} == {"before", "midway", "after"}
     assert finished.progress.read_text().splitlines()[0].split(",") == list(COLUMNS)
+
+
+def test_the_policy_that_is_saved_is_the_mean_of_the_latest(finished):
+    saved = PPO.load(finished.policy, device="cpu").policy.state_dict()
+    latest = checkpoints(finished.checkpoints)[-1]
+    last = PPO.load(latest / "policy.zip", device="cpu").policy.state_dict()
+    average = load_file(latest / "tensors.safetensors")
+    assert all(torch.equal(saved[name], average[f"average.module.{name}"]) for name in saved)
+    assert not all(torch.equal(saved[name], last[name]) for name in saved)
+
+
+@pytest.mark.parametrize("env_id, threads", [("prefrl/PointGoal-v0", 1), ("prefrl/PixelGoal-v0", 2)])
+def test_only_networks_that_read_images_take_more_than_one_thread(tmp_path, monkeypatch, env_id, threads):
+    taken = []
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    config = dataclasses.replace(SMALL, env_id=env_id, labels=0, steps=512, precision="fp32", threads=2)
+    run(config, tmp_path / "run")
+    assert taken == [threads]
 
 
 def test_a_behaviour_is_measured_over_longer_episodes_than_it_was_trained_in(tmp_path, monkeypatch):

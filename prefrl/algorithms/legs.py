@@ -71,6 +71,7 @@ class Leg:
         set_learning_rate(model, config.agent, progress=model.num_timesteps / config.steps)
         learn_one_rollout(model)
         self._remember()
+        self._learner.average.update_parameters(model.policy)
 
     def row(self, labels: int) -> Row:
         """What progress.csv says of the rollout just learned from."""

@@ -28,7 +28,8 @@ SCREENS_KEPT = 240  # of an episode drawn from recorded screens: more than a rep
 
 
 def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback | None) -> None:
-    """Writes policy.zip, the reward model, the last episode and summary.json."""
+    """Writes policy.zip, the reward model, the last episode and summary.json: of the mean of the latest policies."""
+    learner.model.policy.load_state_dict(learner.average.module.state_dict())
     learner.model.save(run.policy)
     if learner.reward is not None:
         learner.reward.ensemble.save(run.reward_model, versions())
@@ -37,7 +38,7 @@ def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedb
 
 
 def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback | None) -> dict:
-    """The content of summary.json. Returns are true ones, of fresh episodes, of the last policy.
+    """The content of summary.json. Returns are true ones, of fresh episodes, of the agent's policy.
 
     Args:
         feedback: where the comparisons came from; None for an agent on the true reward.

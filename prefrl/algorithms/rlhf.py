@@ -18,6 +18,7 @@ from prefrl_envs.suite import find
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecMonitor
 
+from prefrl.agents.averaging import running_average
 from prefrl.agents.buffers import ReturnScale
 from prefrl.agents.ppo import check_spaces, make_ppo
 from prefrl.agents.precision import choose_precision
@@ -64,10 +65,11 @@ def train(
     Returns:
         Whether the run reached its end; only then does its folder hold policy.zip and summary.json.
     """
-    torch.set_num_threads(config.threads)
     keep_freed_memory()
     with only_trainer(run.path):
         recorder = make_recorder(config)
+        # Small networks lose by a second thread what the environments gain.
+        torch.set_num_threads(config.threads if has_images(recorder) else 1)
         precision = choose_precision(
             config.precision, recorder.observation_space, config.agent.cnn, device, config.agent.batch_size
         )
@@ -180,8 +182,7 @@ def check(config: RlhfConfig, device: str) -> None:
     if config.labeler == "human" and not recorder.can_be_drawn():
         raise ValueError(f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle")
     check_spaces(recorder.observation_space, recorder.action_space)
-    images = Inputs(recorder.observation_space, recorder.action_space).shapes.images
-    if images and config.preset != "default" and not is_game(config.env_id):
+    if has_images(recorder) and config.preset != "default" and not is_game(config.env_id):
         raise ValueError(
             f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "
             "use --preset default"
@@ -204,18 +205,24 @@ def make_recorder(config: RlhfConfig) -> Recorder:
     return Recorder(VecMonitor(venv))
 
 
+def has_images(recorder: Recorder) -> bool:
+    """Whether there are images among what is observed."""
+    return bool(Inputs(recorder.observation_space, recorder.action_space).shapes.images)
+
+
 def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner:
     """A learner that has learned nothing yet."""
     cnn, batch_size = config.agent.cnn, config.agent.batch_size
     precision = choose_precision(config.precision, recorder.observation_space, cnn, device, batch_size)
     model = make_ppo(recorder, config.agent, config.seed, device, precision)
     scale = ReturnScale(config.agent.num_envs, config.agent.gamma)
+    average = running_average(model.policy, config.agent.averaging)
     if not config.labels:
-        return Learner(model, scale, None)
+        return Learner(model, average, scale, None)
     spaces = recorder.observation_space, recorder.action_space
     ensemble = Ensemble(*spaces, config.reward, config.seed, device, precision)
     pool = SegmentPool(config.env_id, config.query.clip_steps, config.query.pool_steps)
-    return Learner(model, scale, RewardLearner(ensemble, make_optimizer(ensemble), pool))
+    return Learner(model, average, scale, RewardLearner(ensemble, make_optimizer(ensemble), pool))
 
 
 def log(learner: Learner, row: Row) -> None:
