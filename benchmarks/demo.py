@@ -1,10 +1,10 @@
-"""Trains the agent of `make demo` as it was at an earlier commit and as it is now, side by side.
+"""Trains the agent of `make demo` as it was at an earlier commit and as it is now, one after the other, in turn.
 
     python benchmarks/demo.py 8295b75 --seeds 0 1 2 --out benchmarks/results/demo.json
 
-What is trained is what the Makefile says at either commit, with other seeds. Both train at the same time, one thread
-each, so that whatever else the machine does slows both. A seed that the file has already is passed over: start the
-same line again. In the end it prints a table of all.
+What is trained is what the Makefile says at either commit, with other seeds and the threads that it takes of itself:
+for their times to mean anything nothing else may run beside them. A seed that the file has already is passed over:
+start the same line again. In the end it prints a table of all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from machine import write
 from prefrl.runs import RunFolder
 
 ROOT = Path(__file__).parents[1]
-KEPT = ("true_return_mean", "steps", "wall_seconds", "steps_per_second", "git_commit")
+KEPT = ("true_return_mean", "steps", "wall_seconds", "steps_per_second", "threads", "git_commit")
 
 
 def main() -> None:
@@ -43,27 +43,18 @@ def main() -> None:
             subprocess.run(["git", "checkout", "--quiet", commit], cwd=Path(folder, name), check=True)
         for seed in args.seeds:
             if str(seed) not in seeds:
-                seeds[str(seed)] = side_by_side({name: Path(folder, name) for name in trees}, seed)
+                seeds[str(seed)] = {name: trained(Path(folder, name), seed) for name in trees}
                 write({"seeds": seeds}, args.out)
     print(table({"seeds": seeds}))
 
 
-def side_by_side(trees: dict[str, Path], seed: int) -> dict[str, dict[str, Any]]:
-    """What came of the demo of either tree, both begun at once."""
-    begun = {name: begin(tree, seed) for name, tree in trees.items()}
-    found = {}
-    for name, process in begun.items():
-        if process.wait():
-            raise RuntimeError(f"the demo of {trees[name]} failed with seed {seed}")
-        summary = RunFolder(trees[name] / f"seed-{seed}").summary()
-        found[name] = {key: summary[key] for key in KEPT}
-    return found
-
-
-def begin(tree: Path, seed: int) -> subprocess.Popen[bytes]:
-    options = [*demo_options(tree), "--seed", str(seed), "--threads", "1", "--out", str(tree / f"seed-{seed}")]
+def trained(tree: Path, seed: int) -> dict[str, Any]:
+    """What came of the demo of a tree."""
+    options = [*demo_options(tree), "--seed", str(seed), "--out", str(tree / f"seed-{seed}")]
     environment = os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree / 'envs'}"}
-    return subprocess.Popen([sys.executable, "-m", "prefrl.cli", *options], cwd=tree, env=environment)
+    subprocess.run([sys.executable, "-m", "prefrl.cli", *options], cwd=tree, env=environment, check=True)
+    summary = RunFolder(tree / f"seed-{seed}").summary()
+    return {key: summary[key] for key in KEPT}
 
 
 def demo_options(tree: Path) -> list[str]:
