@@ -9,14 +9,15 @@ from committed import Summary
 
 from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
 
+EXTENSIONS = {"amx_bf16": "AMX", "avx512f": "AVX-512", "avx2": "AVX2"}
 LABELS = {0: "true reward"}  # what a number of comparisons is called; others by their number
 
 
 def table(study: Path) -> str:
     """A row a run: game by game, those on the true reward first."""
     head = (
-        "| game | comparisons | seed | steps to a score of 18 | core-minutes to it | steps in all | score, 20 games | "
-        "held-out accuracy | Pearson |\n|---|---|---|---|---|---|---|---|---|\n"
+        "| game | comparisons | seed | processor | steps to a score of 18 | core-minutes to it | steps in all | "
+        "score, 20 games | held-out accuracy | Pearson |\n|---|---|---|---|---|---|---|---|---|---|\n"
     )
     return head + "".join(_row(summary) for _, summary in runs(study))
 
@@ -40,6 +41,12 @@ def name(summary: Summary) -> str:
     return words + (", all before training" if summary["variant"].endswith("at-start") else "")
 
 
+def processor(summary: Summary) -> str:
+    """What of the processor decides how fast networks train on it, and in which precision they did."""
+    extensions = (words for flag, words in EXTENSIONS.items() if flag in summary["cpu"])
+    return f"{next(extensions, 'none')}, {summary['precision']}"
+
+
 def _row(summary: Summary) -> str:
     reached, model = summary["to_score"], summary["reward_model"]
     asked = f" ({summary['labels_answered']:,} asked)" if wanted(summary) else ""
@@ -47,6 +54,7 @@ def _row(summary: Summary) -> str:
         summary["env_id"].removeprefix("prefrl/").removesuffix("-v0"),
         name(summary) + asked,
         str(summary["seed"]),
+        processor(summary),
         f"**{reached['steps']:,}**" if reached["steps"] else "not reached",
         f"{reached['core_minutes']:.0f}" if reached["steps"] else "",
         f"{summary['steps']:,}",

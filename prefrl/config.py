@@ -118,7 +118,7 @@ class RlhfConfig:
     horizon: int | None = None  # steps per episode; needed outside the suite
     on_end: Literal["absorb", "reset"] = "absorb"  # how an episode that ends early goes on until the horizon
     checkpoint_steps: int = 100_000  # steps between two checkpoints; environments start anew at each
-    eval_episodes: int = 20  # fresh episodes of the last policy behind the summary's return
+    eval_episodes: int = 20  # fresh episodes of the final policy behind the summary's return
     labeler: Literal["oracle", "human"] = "oracle"  # who compares: the oracle, or people (prefrl label, prefrl serve)
     pace: Literal["wait", "go"] = "wait"  # whether the agent waits for people's labels that are due, or goes on
     question: str | None = None  # that people are asked about two clips; None for "Which is better?"

@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 def load_agent(run: RunFolder) -> PPO:
-    """The last policy of a run.
+    """The final policy of a run.
 
     Raises:
         ValueError: the run has not ended.

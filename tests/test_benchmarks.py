@@ -136,16 +136,20 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
     summary = {"env_id": "prefrl/Pong-v0", "steps": 400_000, "score_mean": 18.25, "score_std": 2.0}
     model = {"heldout_accuracy": 0.975, "pearson": 0.8}
     reached, missed = {"score": 18, "steps": 300_000, "core_minutes": 20.5}, {"score": 18, "steps": None}
+    xeon = {"cpu": "Xeon, 2 cores, avx2 avx512f amx_bf16", "precision": "bf16"}
+    epyc = {"cpu": "EPYC, 2 cores, avx2", "precision": "fp32"}
     for variant, seed, rest in (
-        ("default-5500", 1, {"labels_answered": 2100, "to_score": missed, "reward_model": model}),
-        ("default-0", 0, {"labels_answered": 0, "to_score": reached, "reward_model": None}),
+        ("default-5500", 1, xeon | {"labels_answered": 2100, "to_score": missed, "reward_model": model}),
+        ("default-0", 0, epyc | {"labels_answered": 0, "to_score": reached, "reward_model": None}),
     ):
         folder = tmp_path / "Pong" / variant / f"seed-{seed}"
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(summary | rest | {"variant": variant, "seed": seed}))
     *_, first, second = benchmark("atari_figures").table(tmp_path).splitlines()
-    assert first == "| Pong | true reward | 0 | **300,000** | 20 | 400,000 | 18.2 ± 2.0 |  |  |"
-    assert second == "| Pong | 5,500 (2,100 asked) | 1 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
+    assert first == "| Pong | true reward | 0 | AVX2, fp32 | **300,000** | 20 | 400,000 | 18.2 ± 2.0 |  |  |"
+    assert (
+        second == "| Pong | 5,500 (2,100 asked) | 1 | AMX, bf16 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
+    )
 
 
 def test_the_table_of_behaviours_has_each_seed_of_each_measure(benchmark, tmp_path):

@@ -64,13 +64,13 @@ def tiles(run: RunRecord) -> str:
 
 
 def _returns(run: RunRecord) -> str:
-    """The return of the last policy, and of the random one beside it."""
+    """The return of the final policy, and of the random one beside it."""
     mean, std = (number(run.summary.get(f"true_return_{name}")) for name in ("mean", "std"))
     if mean == MISSING:
-        return '<p class="missing">Not finished: the return of the last policy is measured at the end.</p>'
+        return '<p class="missing">Not finished: the return of the final policy is measured at the end.</p>'
     episodes = escape(run.config.get("eval_episodes", 20))
     spread = f" <small>± {std}</small>" if std != MISSING else ""
-    tile = _tile("True return", mean + spread, f"last policy, mean ± std of {episodes} episodes")
+    tile = _tile("True return", mean + spread, f"final policy, mean ± std of {episodes} episodes")
     random = number(run.summary.get("random_return_mean"))
     beside = _tile("Random policy", random, "the same environment") if random != MISSING else ""
     return f'<div class="hero">{tile}{beside}</div>'
