@@ -6,6 +6,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecMonitor
 
 from prefrl.agents import precision
@@ -180,3 +181,18 @@ def test_vectors_have_one_precision():
     assert choose_precision("bf16", STACK, "dqn2013", "cpu") == "bf16"
     with pytest.raises(ValueError, match="precision bf16 is for image observations"):
         choose_precision("bf16", box, "dqn2013", "cpu")
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
+def test_an_update_reads_images_that_were_centred_once_as_if_they_were_not(name):
+    model, rollouts = agent(name)
+    learn_one_rollout(model)
+    observe(model, rollouts[0].flat()[0])
+    buffer, network, batches = model.rollout_buffer, model.policy.features_extractor, []
+    for prepare in (network.centred, None):
+        buffer.prepare, buffer.generator_ready = prepare, False
+        set_random_seed(0)
+        batches.append(next(buffer.get(16)))
+    assert [batch.observations.dtype for batch in batches] == [network.dtype, torch.uint8]
+    centred, plain = (model.policy.evaluate_actions(batch.observations, batch.actions.flatten()) for batch in batches)
+    assert all(torch.equal(*pair) for pair in zip(centred, plain, strict=True))

@@ -16,6 +16,8 @@ from prefrl.moments import RunningMoments
 FillRewards = Callable[[], np.ndarray]
 """-> [T, N] rewards of the rollout that was just collected."""
 
+PREPARED = 256  # observations at a time: in float32 as many images take 29 MB
+
 SAMPLED = ("observations", "actions", "values", "log_probs", "advantages", "returns")
 """What a minibatch is made of, in the order of RolloutBufferSamples."""
 
@@ -71,7 +73,12 @@ class FilledRolloutBuffer(Filled):
     A step costs a device one transfer each way, its observations and its actions: what the policy says of them stays
     where it is until the rollout is full. Then the rollout goes to the device at once, and minibatches are gathered
     there. SB3 waits for values and log-probabilities at every step, and copies each minibatch three times.
+
+    Attributes:
+        prepare: what the policy makes of observations before anything that it learns, done once for all passes.
     """
+
+    prepare: Callable[[Tensor], Tensor] | None = None
 
     def reset(self) -> None:
         super().reset()
@@ -107,6 +114,8 @@ class FilledRolloutBuffer(Filled):
         """One pass over the rollout in a new order, SB3's own, in minibatches on the device."""
         if not self.generator_ready:
             self._samples = [self._steps_on_device(getattr(self, name)) for name in SAMPLED]
+            if self.prepare is not None:
+                self._samples[0] = torch.cat([self.prepare(part) for part in self._samples[0].split(PREPARED)])
             self.generator_ready = True  # SB3 would reorder every array here
         return super().get(batch_size)
 

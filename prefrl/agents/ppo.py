@@ -110,6 +110,9 @@ def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> Non
     buffer = model.rollout_buffer
     assert isinstance(buffer, Filled)
     buffer.fill, buffer.scale = fill, scale
+    network = model.policy.features_extractor
+    if isinstance(network, CentredCnn) and isinstance(buffer, FilledRolloutBuffer):
+        buffer.prepare = network.centred  # its background is the same until the agent has learned from the rollout
 
 
 def set_learning_rate(model: PPO, config: PpoConfig, progress: float) -> None:
