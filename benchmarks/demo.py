@@ -44,7 +44,7 @@ def main() -> None:
         for seed in args.seeds:
             if str(seed) not in seeds:
                 seeds[str(seed)] = {name: trained(Path(folder, name), seed) for name in trees}
-                write({"seeds": seeds}, args.out)
+                write({"seeds": seeds}, args.out, threads=seeds[str(seed)]["now"]["threads"])
     print(table({"seeds": seeds}))
 
 

@@ -133,7 +133,7 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> N
 def _tensors(learner: Learner) -> dict[str, Tensor]:
     scale = {f"scale.{name}": value for name, value in learner.scale.moments.state_dict().items()}
     tensors = scale | {"scale.returns": torch.as_tensor(learner.scale.returns)}
-    tensors |= {f"average.{name}": value for name, value in learner.average.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in _weights(learner.average).items()}
     if learner.reward is not None:
         tensors |= {f"ensemble.{name}": value for name, value in learner.reward.ensemble.state().items()}
         adam = learner.reward.optimizer.state_dict()["state"]
@@ -146,7 +146,8 @@ def _load_tensors(learner: Learner, tensors: dict[str, Tensor]) -> None:
     moments = learner.scale.moments
     moments.load_state_dict({name: tensors[f"scale.{name}"] for name in moments.state_dict()})
     if average := _under("average.", tensors):
-        learner.average.load_state_dict(average)
+        for name, value in _weights(learner.average).items():
+            value.data.copy_(average[name])
     else:  # an older checkpoint
         learner.average.update_parameters(learner.model.policy)
     if learner.reward is None:
@@ -158,6 +159,11 @@ def _load_tensors(learner: Learner, tensors: dict[str, Tensor]) -> None:
         adam.setdefault(int(index), {})[key] = value
     optimizer = learner.reward.optimizer
     optimizer.load_state_dict({"state": adam, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _weights(average: AveragedModel) -> dict[str, Tensor]:
+    """Parameters and buffers, each once: SB3's policies have three names for one network of features."""
+    return dict(average.named_parameters()) | dict(average.named_buffers())
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

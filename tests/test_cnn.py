@@ -150,6 +150,19 @@ def test_auto_is_bf16_only_where_that_is_clearly_faster(monkeypatch, taken, chos
     precision.faster_precision.cache_clear()
 
 
+def test_one_slow_trial_decides_nothing_and_a_clear_one_all(monkeypatch):
+    for times, trials in (({"bf16": [5.0, 0.5, 0.5], "fp32": [4.0, 1.0, 1.0]}, 6), ({"bf16": [9.0], "fp32": [1.0]}, 2)):
+        taken = []
+        waiting = {name: iter(each) for name, each in times.items()}
+        monkeypatch.setattr(
+            precision, "seconds", lambda cnn, name, *_, w=waiting, t=taken: t.append(name) or next(w[name])
+        )
+        precision.faster_precision.cache_clear()
+        assert choose_precision("auto", STACK, "dqn2013", "cpu") == ("bf16" if trials == 6 else "fp32")
+        assert taken == ["bf16", "fp32"] * (trials // 2)
+    precision.faster_precision.cache_clear()
+
+
 def test_the_self_test_takes_a_moment_and_is_done_once():
     taken = precision.seconds("dqn2013", "fp32", "cpu", 256)
     assert 0 < taken < 1

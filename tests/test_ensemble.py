@@ -138,6 +138,13 @@ def test_gradients_in_bf16_are_those_in_fp32_within_a_few_percent(rng):
         assert coarse.norm() / true.norm() == pytest.approx(1, abs=0.05)
 
 
+def test_in_bf16_what_is_predicted_is_not_rounded_to_it(rng):
+    made = Ensemble(*GAME, RewardConfig(), seed=0, precision="bf16")
+    images = {"obs": torch.as_tensor(rng.integers(0, 256, (64, *GAME[0].shape), dtype=np.uint8))}
+    rewards = made.raw(images, torch.zeros(64, 2))
+    assert (rewards != rewards.bfloat16().float()).float().mean() > 0.9
+
+
 def test_a_saved_ensemble_keeps_its_precision(tmp_path, rng):
     made = Ensemble(*GAME, RewardConfig(), seed=0, precision="bf16")
     made.save(tmp_path, {})

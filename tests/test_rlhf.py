@@ -1,6 +1,7 @@
 """The loop, on tasks small enough for a test."""
 
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -78,7 +79,9 @@ def test_the_policy_that_is_saved_is_the_mean_of_the_latest(finished):
     latest = checkpoints(finished.checkpoints)[-1]
     last = PPO.load(latest / "policy.zip", device="cpu").policy.state_dict()
     average = load_file(latest / "tensors.safetensors")
-    assert all(torch.equal(saved[name], average[f"average.module.{name}"]) for name in saved)
+    kept = [name for name in saved if f"average.module.{name}" in average]
+    assert "mlp_extractor.policy_net.0.weight" in kept
+    assert all(torch.equal(saved[name], average[f"average.module.{name}"]) for name in kept)
     assert not all(torch.equal(saved[name], last[name]) for name in saved)
 
 
@@ -232,6 +235,15 @@ def test_a_finished_run_can_be_extended(tmp_path):
         assert store.counts().labels == 40
 
 
+def test_an_extended_run_goes_on_from_its_own_last_policy_and_not_from_the_mean(tmp_path):
+    baseline = dataclasses.replace(SMALL, labels=0, eval_episodes=1)
+    _, whole = run(baseline, tmp_path / "whole")
+    _, folder = run(dataclasses.replace(baseline, steps=2048), tmp_path / "extended")
+    folder.write_config(baseline)
+    run(baseline, folder.path)
+    assert same_policy(whole, folder)
+
+
 def test_without_labels_the_agent_is_paid_the_true_reward_and_nobody_is_asked(tmp_path):
     class Nobody:
         name = "nobody"
@@ -295,12 +307,14 @@ def test_it_learns(tmp_path):
 
 def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
     """What a self-test finds faster here need not be so where the run goes on."""
-    images = dataclasses.replace(SMALL, env_id="prefrl/PixelGoal-v0", labels=0, steps=256, eval_episodes=1)
+    query = dataclasses.replace(SMALL.query, initial_steps=256)
+    images = dataclasses.replace(SMALL, env_id="prefrl/PixelGoal-v0", labels=4, steps=512, eval_episodes=1, query=query)
     monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda *_: "bf16")
     _, folder = run(images, tmp_path / "run")
     assert folder.config().precision == folder.summary()["precision"] == "bf16"
+    assert json.loads((folder.reward_model / "reward_model.json").read_text())["precision"] == "bf16"
     monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda *_: "fp32")
-    run(dataclasses.replace(folder.config(), steps=512), folder.path)
+    run(dataclasses.replace(folder.config(), steps=768), folder.path)
     assert folder.config().precision == "bf16"
     assert PPO.load(folder.policy).policy.features_extractor.dtype == torch.bfloat16
 

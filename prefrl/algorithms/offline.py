@@ -7,11 +7,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import torch
 from prefrl_envs.wrappers import make_env
 
 from prefrl.agents.ppo import choose_device
-from prefrl.config import RewardConfig
+from prefrl.agents.precision import choose_precision
+from prefrl.config import Precision, RewardConfig
+from prefrl.heap import keep_freed_memory
 from prefrl.metrics import pearson, spearman
 from prefrl.names import look_up
 from prefrl.presets import PRESETS
@@ -48,15 +51,18 @@ def fit_store(
     Raises:
         ValueError: no comparisons, comparisons of another environment, or a folder that holds a reward model.
     """
+    device = choose_device(device)
+    keep_freed_memory()
     if (out / DESCRIPTION).exists():
         raise ValueError(f"{out} already holds a reward model; choose another folder with --out")
     with PreferenceStore.existing(store) as preferences:
         number = preferences.labels()
         if not number:
             raise ValueError(f"{store} has no answered comparisons to learn from")
-        config = reward_config(preset, env_id, number)
-        env = make_env(env_id, horizon)
-        ensemble = Ensemble(env.observation_space, env.action_space, config, seed, choose_device(device))
+        config, env = reward_config(preset, env_id, number), make_env(env_id, horizon)
+        ensemble = Ensemble(
+            env.observation_space, env.action_space, config, seed, device, precision(preset, env_id, env, device)
+        )
         env.close()
         data = ComparisonData(ensemble)
         for comparisons in preferences.answered_in_parts():
@@ -92,6 +98,12 @@ def reward_config(preset: str, env_id: str, labels: int) -> RewardConfig:
     """
     _, reward, _ = look_up("preset", preset, PRESETS)(env_id, labels)
     return replace(reward, label_window=None, fit_sample=None)
+
+
+def precision(preset: str, env_id: str, env: gym.Env, device: str) -> Precision:
+    """That in which a run of the preset would fit it here."""
+    agent, _, _ = look_up("preset", preset, PRESETS)(env_id, 0)
+    return choose_precision("auto", env.observation_space, agent.cnn, device, agent.batch_size)
 
 
 def distinct_segments(preferences: PreferenceStore) -> Iterator[list[Segment]]:

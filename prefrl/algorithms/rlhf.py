@@ -187,7 +187,8 @@ def check(config: RlhfConfig, device: str) -> None:
             f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "
             "use --preset default"
         )
-    make_learner(config, recorder, device)
+    # Without the self-test of a precision: the run makes it, on its own number of threads.
+    make_learner(replace(config, precision="fp32") if config.precision == "auto" else config, recorder, device)
     recorder.close()
 
 
@@ -219,8 +220,9 @@ def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner
     average = running_average(model.policy, config.agent.averaging)
     if not config.labels:
         return Learner(model, average, scale, None)
-    spaces = recorder.observation_space, recorder.action_space
-    ensemble = Ensemble(*spaces, config.reward, config.seed, device, precision)
+    ensemble = Ensemble(
+        recorder.observation_space, recorder.action_space, config.reward, config.seed, device, precision
+    )
     pool = SegmentPool(config.env_id, config.query.clip_steps, config.query.pool_steps)
     return Learner(model, average, scale, RewardLearner(ensemble, make_optimizer(ensemble), pool))
 

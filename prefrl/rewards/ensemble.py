@@ -33,6 +33,7 @@ class Ensemble:
     The network is in training mode nowhere but inside `fit`.
 
     Attributes:
+        precision: of the networks' products and convolutions; weights, outputs, losses and statistics are float32.
         network: (obs, actions) -> [M, B]; every parameter has one block a member along its first axis.
         l2: [M] weight of each member's sum of squared parameters, adapted by `fit`.
         output_mean: [M] mean of each member's predictions, set by `standardise`.
@@ -48,7 +49,6 @@ class Ensemble:
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
     ) -> None:
-        """`precision`: of the networks' products and convolutions; weights, losses and statistics are float32."""
         self.precision = precision
         self.inputs, self.config, self.device = (
             Inputs(observation_space, action_space),
@@ -103,7 +103,7 @@ class Ensemble:
         """[M, B] what the networks themselves put out, with gradients."""
         scaled = {name: self._moments[name](rows) if name in self._moments else rows for name, rows in obs.items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.network(scaled, actions).float()  # clips are compared by sums of these
+            return self.network(scaled, actions).float()  # of a network of one's own, too
 
     @property
     def _part(self) -> int:

@@ -35,6 +35,14 @@ class StackedLinear(nn.Module):
         return torch.bmm(rows.expand(len(self.weight), -1, -1), self.weight).add_(self.bias)
 
 
+class StackedOutput(StackedLinear):
+    """The last layer, in float32 whatever those before it are in: clips are compared by sums of what it puts out."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        with torch.autocast(rows.device.type, enabled=False):
+            return super().forward(rows.float())
+
+
 class RewardNetwork(nn.Module):
     """Reads every image through a trunk of its own, joins all with the action, ends in one number a member.
 
@@ -76,7 +84,7 @@ class PaperCnn(nn.Module):
 def dense(sizes: tuple[int, ...], members: int) -> nn.Sequential:
     """Layers of these sizes, then one of a single unit: [M or 1, B, sizes[0]] -> [M, B, 1]."""
     layers = [layer for pair in pairwise(sizes) for layer in (StackedLinear(members, *pair), nn.LeakyReLU(0.01, True))]
-    return nn.Sequential(*layers, StackedLinear(members, sizes[-1], 1))
+    return nn.Sequential(*layers, StackedOutput(members, sizes[-1], 1))
 
 
 def by_member(features: Tensor, members: int) -> Tensor:
