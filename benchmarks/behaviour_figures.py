@@ -17,7 +17,7 @@ GIVEN = {"default": "in the loop", "human": "by another process"}
 
 
 def table(study: Path) -> str:
-    """Behaviour by behaviour, what was measured of each seed's last policy."""
+    """Behaviour by behaviour, what was measured of each seed's final policy."""
     variants: dict[Path, list[Summary]] = {}
     for folder, summary in runs(study):
         variants.setdefault(folder.parent, []).append(summary)

@@ -43,7 +43,7 @@ def summaries(task: str, variant: str, study: Path = STUDY) -> list[Summary]:
 
 
 def returns(runs: Sequence[Summary]) -> np.ndarray:
-    """[S] true return of each seed's last policy."""
+    """[S] true return of each seed's final policy."""
     return np.array([run["true_return_mean"] for run in runs])
 
 

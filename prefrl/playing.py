@@ -66,7 +66,7 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
 
 
 def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.ndarray]:
-    """A fresh episode of the last policy, and what draws its first `steps` steps."""
+    """A fresh episode of the final policy, and what draws its first `steps` steps."""
     config = run.config()
     policy = as_judged(load_agent(run), config.env_id)
     rollout = play_episodes(

@@ -1,4 +1,4 @@
-"""The mean of an agent's latest policies, which is judged, shown and saved in place of the very last one."""
+"""The mean of an agent's latest policies, which is judged and saved in place of the very last one."""
 
 from __future__ import annotations
 

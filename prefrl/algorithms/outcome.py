@@ -1,4 +1,4 @@
-"""What a run came to: its last policy's returns, how good its reward model is, and episodes to look at."""
+"""What a run came to: its final policy's returns, how good its reward model is, and episodes to look at."""
 
 from __future__ import annotations
 
