@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import committed
 from committed import Summary
@@ -63,6 +64,26 @@ def _row(summary: Summary) -> str:
         f"{model['pearson']:.2f}" if model else "",
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+WHAT = {
+    "stock-dummy": "stock SB3 on the score, DummyVecEnv",
+    "stock-subproc": "stock SB3 on the score, SubprocVecEnv",
+    "prefrl-score": "prefrl on the score",
+    "prefrl-labels": "**prefrl from comparisons, 5,500 in 2e6 steps**",
+}
+
+
+def speed_table(measured: dict[str, Any]) -> str:
+    """Steps per second of every contender, against the faster of stock SB3's two, and its memory."""
+    found = measured["contenders"]
+    stock = max(found[name]["steps_per_second"] for name in ("stock-dummy", "stock-subproc"))
+    head = f"| {measured['game']} | steps/s | of stock | memory |\n|---|---|---|---|\n"
+    return head + "".join(
+        f"| {what} | {found[name]['steps_per_second']:,.0f} | {found[name]['steps_per_second'] / stock:.2f} "
+        f"| {found[name]['peak_mb']:,.0f} MB |\n"
+        for name, what in WHAT.items()
+    )
 
 
 def pictures(study: Path, folder: Path, root: Path) -> str:

@@ -147,13 +147,12 @@ def _speed_row(name: str, what: str, tasks: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def shares_table(measured: dict[str, Any]) -> str:
-    """Where the default preset's time goes, the largest share first."""
-    tasks = measured["tasks"]
-    shares = {task: _shares(found["prefrl-default"]) for task, found in tasks.items()}
+def shares_table(measured: dict[str, dict[str, float]]) -> str:
+    """Where the default preset's time goes on each task, the largest share first."""
+    shares = {task: _shares(found) for task, found in measured.items()}
     first = next(iter(shares.values()))
     names = sorted(first, key=lambda name: -first[name])
-    head = f"| share of the time | {' | '.join(tasks)} |\n|---|" + "---|" * len(tasks) + "\n"
+    head = f"| share of the time | {' | '.join(shares)} |\n|---|" + "---|" * len(shares) + "\n"
     return head + "".join(
         f"| {name} | {' | '.join(f'{100 * found[name]:.1f} %' for found in shares.values())} |\n" for name in names
     )
@@ -161,6 +160,15 @@ def shares_table(measured: dict[str, Any]) -> str:
 
 def _shares(result: dict[str, float]) -> dict[str, float]:
     return {name.removeprefix("share: "): value for name, value in result.items() if name.startswith("share: ")}
+
+
+def defaults(measured: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Task -> what was measured of the default preset."""
+    return {task: found["prefrl-default"] for task, found in measured["tasks"].items()}
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def fill(text: str, parts: dict[str, str]) -> str:
@@ -177,7 +185,7 @@ def fill(text: str, parts: dict[str, str]) -> str:
 def main() -> None:
     readme = ROOT / "README.md"
     images = ROOT / "docs" / "images"
-    measured = json.loads((MEASURED / "throughput.json").read_text(encoding="utf-8"))
+    measured, played = (read(MEASURED / name) for name in ("throughput.json", "atari_throughput.json"))
     parts = {
         "learning": learning_table(),
         "curves": pictures(STUDY, images / "mujoco"),
@@ -187,7 +195,9 @@ def main() -> None:
         "tools": labelling_figures.tools_table(labelling_figures.read(MEASURED, "window", "web")),
         "crowd": labelling_figures.crowd_table(labelling_figures.read(MEASURED, "crowd", "crowd_postgresql")),
         "speed": speed_table(measured),
-        "shares": shares_table(measured),
+        "shares": shares_table(defaults(measured)),
+        "atari-speed": atari_figures.speed_table(played),
+        "atari-shares": shares_table({played["game"]: played["contenders"]["prefrl-labels"]}),
     }
     readme.write_text(fill(readme.read_text(encoding="utf-8"), parts), encoding="utf-8")
 

@@ -69,9 +69,11 @@ def test_the_readme_says_what_is_committed(benchmark):
     labelling = benchmark("labelling_figures")
     assert labelling.tools_table(labelling.read(figures.MEASURED, "window", "web")) in readme
     assert labelling.crowd_table(labelling.read(figures.MEASURED, "crowd", "crowd_postgresql")) in readme
-    measured = json.loads((figures.MEASURED / "throughput.json").read_text(encoding="utf-8"))
+    measured = figures.read(figures.MEASURED / "throughput.json")
     assert figures.speed_table(measured) in readme, "run python benchmarks/figures.py"
-    assert figures.shares_table(measured) in readme, "run python benchmarks/figures.py"
+    assert figures.shares_table(figures.defaults(measured)) in readme, "run python benchmarks/figures.py"
+    played = figures.read(figures.MEASURED / "atari_throughput.json")
+    assert benchmark("atari_figures").speed_table(played) in readme, "run python benchmarks/figures.py"
 
 
 def test_throughput_runs_prefrl_and_its_shares_of_the_time_add_up(benchmark, monkeypatch):
@@ -130,6 +132,13 @@ def test_atari_is_compared_with_the_faster_of_the_two(benchmark):
     rates = {"stock-dummy": 10, "stock-subproc": 20, "prefrl-score": 50, "prefrl-labels": 30}
     compared = benchmark("atari_throughput").ratios({name: {"steps_per_second": r} for name, r in rates.items()})
     assert compared == {"prefrl-score over stock": 2.5, "prefrl-labels over stock": 1.5}
+
+
+def test_the_table_of_the_games_speed_is_against_the_faster_of_stock_sb3(benchmark):
+    rates = {"stock-dummy": 400.0, "stock-subproc": 500.0, "prefrl-score": 1200.0, "prefrl-labels": 1000.0}
+    contenders = {name: {"steps_per_second": rate, "peak_mb": 700.4} for name, rate in rates.items()}
+    *_, row = benchmark("atari_figures").speed_table({"game": "Pong", "contenders": contenders}).splitlines()
+    assert row == "| **prefrl from comparisons, 5,500 in 2e6 steps** | 1,000 | 2.00 | 700 MB |"
 
 
 def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, tmp_path):
