@@ -173,11 +173,7 @@ class RlhfConfig:
                 _require(value >= least, f"{name} must be at least {least}, got {value}")
         for group, name in ((self.reward, "reward_std"), (self.query, "schedule_constant"), (self.agent, "gamma")):
             _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
-        decay = self.agent.learning_rate_decay
-        _require(0 <= decay <= 1, f"learning_rate_decay is a share, from 0 to 1, got {decay}")
-        kept = self.agent.averaging
-        _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
-        _require(self.agent.gamma <= 1, f"gamma must be at most 1, got {self.agent.gamma}")
+        _check_shares(self.agent)
         _require(
             all(size >= 1 for size in self.reward.hidden + self.agent.net),
             f"layers need at least 1 unit, got hidden {self.reward.hidden} and net {self.agent.net}",
@@ -216,6 +212,13 @@ class RlhfConfig:
     def initial_steps(self) -> int:
         """Steps before learning; a run on the true reward has none."""
         return self.query.initial_steps if self.labels else 0
+
+
+def _check_shares(agent: PpoConfig) -> None:
+    decay, kept = agent.learning_rate_decay, agent.averaging
+    _require(0 <= decay <= 1, f"learning_rate_decay is a share, from 0 to 1, got {decay}")
+    _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
+    _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")
 
 
 def _has_password(location: str | None) -> bool:

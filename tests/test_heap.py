@@ -19,13 +19,15 @@ print(kept, faults(8))
 
 
 def faults(keep):
-    """Pages that the system had to give for 8 arrays of 64 MB, one after the other, once two had been freed."""
+    """Whether memory is kept, and pages that the system gave for 8 arrays of 64 MB, once two had been freed."""
     kept, number = subprocess.check_output([sys.executable, "-c", PAGES.format(keep=keep)], text=True).split()
-    if kept == "False":
-        pytest.skip("only a recent glibc's malloc can be told to keep large blocks")
-    return int(number)
+    return kept == "True", int(number)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count pages")
 def test_freed_memory_is_used_again():
-    assert faults(keep=True) < 100 < faults(keep=False)
+    (kept, number), (_, untold) = faults(keep=True), faults(keep=False)
+    if kept:
+        assert number < 100 < untold
+    else:  # an allocator that cannot be told so is as good as it was
+        assert number < 1.1 * untold + 100
