@@ -109,8 +109,7 @@ def test_backflip_pays_each_angle_once_in_an_episode():
             assert info["true_reward"] == pytest.approx(max(turned - furthest, 0) / dt * (height - 0.7))
             furthest = max(furthest, turned)
             paid.append(info["true_reward"] > 0)
-        assert paid[:2] == [True, False]
-        assert paid[3]
+        assert paid[:2] == [True, False] and paid[3]
 
 
 def test_a_hopper_that_has_flipped_feels_as_before():

@@ -208,9 +208,9 @@ def _turned_backward(physics: Physics) -> Any:
 def _backflip_reward(step: Transition) -> Any:
     """Turn backward beyond the furthest of the episode, rad/s, times the torso's height above 0.7 m before the action.
 
-    That is what one sees of a backflip: rocking gets nowhere, rolling along the ground is not high. The paper's own,
-    which pays for spinning at any height, is paid best by rolling; one that pays for all turns backward, by rocking too
-    (docs/experiments.md). The torso's middle is below 0.2 m in a hopper that lies, at 1.25 m in one that stands.
+    That is what one sees of a backflip: to rock back and forth gets nowhere, to roll along the ground is not high. The
+    paper's own, which pays for spinning at any height, is paid best by rolling; one that pays for each turn backward, by
+    rocking (docs/experiments.md). Of a hopper that lies the torso's middle is below 0.2 m, of one that stands at 1.25 m.
     """
     turned = np.maximum(_turned_backward(step.physics) - step.furthest, 0.0) / step.dt
     return turned * np.maximum(step.obs[..., 0] - 0.7, 0.0)
