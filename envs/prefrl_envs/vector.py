@@ -64,7 +64,6 @@ class MujocoBatch:
         self._elapsed = 0
         self.terminal_observations = None
         self._obs = np.stack([self._start(i) for i in range(self.num_envs)])
-        self._furthest = self._task.progress(self._physics)
         return self._obs
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -81,9 +80,7 @@ class MujocoBatch:
         self._physics.ctrl[:] = actions
         self._batch.step(nstep=self._v5.frame_skip)
         self._obs = self._task.observe(self._physics)
-        transition = Transition(obs, x, actions, self._physics, self._v5.dt, self._furthest)
-        true_rewards = self._task.reward(transition)
-        self._furthest = np.maximum(self._furthest, self._task.progress(self._physics))
+        true_rewards = self._task.reward(Transition(obs, x, actions, self._physics, self._v5.dt))
         self._elapsed += 1
         ended = self._elapsed >= self.horizon
         terminal = self._obs if ended else None
