@@ -36,6 +36,7 @@ class MujocoDrawing:
     """Keeps the positions (and mocap bodies), float32: 24 bytes for Hopper; draws them with cheap flags.
 
     Shadows, reflections, sky, haze and antialiasing off: 3 to 7 ms a frame of 256x256 on a processor instead of 69.
+    Bodies of fewer triangles and a sky in one pass of OpenCV's save a tenth of what was left.
     """
 
     @staticmethod
@@ -60,6 +61,7 @@ class MujocoDrawing:
         inner: Any = env.unwrapped
         self._mujoco, self._model, self._data = mujoco, inner.model, inner.data
         self._model.vis.quality.offsamples = 0
+        self._model.vis.quality.numslices, self._model.vis.quality.numstacks = 20, 10
         self._model.vis.headlight.ambient[:], self._model.vis.headlight.diffuse[:] = 0.45, 0.5
         _soften(self._model, mujoco)
         self._model.vis.global_.offwidth, self._model.vis.global_.offheight = width, height
@@ -67,6 +69,7 @@ class MujocoDrawing:
         for flag in ("SHADOW", "REFLECTION", "SKYBOX", "HAZE"):
             self._renderer.scene.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{flag}")] = False
         self._camera, self._followed = self._camera_of(inner)
+        self._sky = np.full((height, width, 3), _SKY, np.uint8)
 
     def _camera_of(self, inner: Any) -> tuple[Any, int]:
         """The environment's own camera or a nearer one, and the body whose x and y it follows (0: none).
@@ -88,9 +91,8 @@ class MujocoDrawing:
             self._camera.lookat[:2] = self._data.xpos[self._followed, :2]
         self._renderer.update_scene(self._data, self._camera)
         frame = self._renderer.render()
-        black = (frame[..., 0] | frame[..., 1] | frame[..., 2]) == 0  # any(axis=-1) takes ten times as long
-        frame[black] = _SKY  # where there is no body
-        return frame
+        nothing = cv2.inRange(frame, (0, 0, 0), (0, 0, 0))
+        return np.asarray(cv2.bitwise_or(frame, self._sky, dst=frame, mask=nothing))
 
     def close(self) -> None:
         self._renderer.close()
