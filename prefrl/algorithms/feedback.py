@@ -191,9 +191,11 @@ class PeopleFeedback(Feedback):
             has_waited = True
             time.sleep(POLL_S)
             self._keep_stock()
-        if has_waited and missing <= 0:
-            self._on_wait(0)  # a long fit may come now
         self._waited += time.perf_counter() - began
+        if missing > 0:
+            return  # told to stop: what was answered meanwhile is fitted to once the run goes on
+        if has_waited:
+            self._on_wait(0)  # a long fit may come now
         self._read_answers()
         new = len(self._given ^ self._fitted)
         round_is_due = self._learner.step - self._fitted_step >= config.query.round_steps

@@ -115,8 +115,8 @@ def learn(
                     leg.explore(config.initial_steps)
                 feedback.attend(leg.generator)
                 began += feedback.take_waited()
-            if learner.reward is not None and not learner.rounds:
-                break  # told to stop before there was anything to learn from
+            if stopped():
+                break  # while it waited or fitted: nothing may be there to learn from
             leg.learn_one_rollout()
             learner.wall_seconds += time.perf_counter() - began
             learner.cpu_seconds += time.process_time() - cpu_began
