@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import committed
 from committed import Summary
+from machine import extensions
 
 from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
 
-EXTENSIONS = {"amx_bf16": "AMX", "avx512f": "AVX-512", "avx2": "AVX2"}
 LABELS = {0: "true reward"}  # what a number of comparisons is called; others by their number
 
 
@@ -43,9 +42,8 @@ def name(summary: Summary) -> str:
 
 
 def processor(summary: Summary) -> str:
-    """What of the processor decides how fast networks train on it, and in which precision they did."""
-    extensions = (words for flag, words in EXTENSIONS.items() if flag in summary["cpu"])
-    return f"{next(extensions, 'none')}, {summary['precision']}"
+    """What decides how fast networks trained: the processor's extensions, and the precision."""
+    return f"{extensions(summary['cpu'])}, {summary['precision']}"
 
 
 def _row(summary: Summary) -> str:
@@ -64,26 +62,6 @@ def _row(summary: Summary) -> str:
         f"{model['pearson']:.2f}" if model else "",
     ]
     return f"| {' | '.join(cells)} |\n"
-
-
-WHAT = {
-    "stock-dummy": "stock SB3 on the score, DummyVecEnv",
-    "stock-subproc": "stock SB3 on the score, SubprocVecEnv",
-    "prefrl-score": "prefrl on the score",
-    "prefrl-labels": "**prefrl from comparisons, 5,500 in 2e6 steps**",
-}
-
-
-def speed_table(measured: dict[str, Any]) -> str:
-    """Steps per second of every contender, against the faster of stock SB3's two, and its memory."""
-    found = measured["contenders"]
-    stock = max(found[name]["steps_per_second"] for name in ("stock-dummy", "stock-subproc"))
-    head = f"| {measured['game']} | steps/s | of stock | memory |\n|---|---|---|---|\n"
-    return head + "".join(
-        f"| {what} | {found[name]['steps_per_second']:,.0f} | {found[name]['steps_per_second'] / stock:.2f} "
-        f"| {found[name]['peak_mb']:,.0f} MB |\n"
-        for name, what in WHAT.items()
-    )
 
 
 def pictures(study: Path, folder: Path, root: Path) -> str:

@@ -8,16 +8,15 @@ its marks, `<!-- figures: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import atari_figures
 import behaviour_figures
 import committed
 import labelling_figures
 import numpy as np
+import speed_figures
 from committed import Summary
 
 from prefrl.metrics import normalised_return
@@ -118,59 +117,6 @@ def curves(task: str, variant: str, study: Path) -> list[Run]:
     return [committed.curve(folder, "true_return") for folder, _ in committed.runs(study, task, variant)]
 
 
-WHAT = {
-    "stock-dummy": "stock SB3 on the true reward, DummyVecEnv",
-    "stock-subproc": "stock SB3 on the true reward, SubprocVecEnv",
-    "prefrl-equal": "prefrl, the same settings, 700 comparisons",
-    "per-step": "the same through a wrapper at every step, without fits",
-    "imitation": "imitation 1.0.1, the same settings, 700 comparisons",
-    "stock-large-batches": "stock SB3 with the default preset's settings",
-    "prefrl-default": "**prefrl, default preset, 700 comparisons**",
-}
-
-
-def speed_table(measured: dict[str, Any]) -> str:
-    """Steps per second of every contender, against the faster of stock SB3's two, and its memory."""
-    tasks = measured["tasks"]
-    head = "| | " + " | ".join(f"{task}, steps/s | of stock" for task in tasks) + " | memory |\n"
-    head += "|---|" + "---|---|" * len(tasks) + "---|\n"
-    return head + "".join(_speed_row(name, what, tasks) for name, what in WHAT.items())
-
-
-def _speed_row(name: str, what: str, tasks: dict[str, Any]) -> str:
-    cells = [what]
-    for found in tasks.values():
-        faster = max(found[stock]["steps_per_second"] for stock in ("stock-dummy", "stock-subproc"))
-        rate = found[name]["steps_per_second"]
-        cells += [f"{rate:,.0f}", f"{rate / faster:.2f}"]
-    cells.append(f"{max(found[name]['peak_mb'] for found in tasks.values()):,.0f} MB")
-    return f"| {' | '.join(cells)} |\n"
-
-
-def shares_table(measured: dict[str, dict[str, float]]) -> str:
-    """Where the default preset's time goes on each task, the largest share first."""
-    shares = {task: _shares(found) for task, found in measured.items()}
-    first = next(iter(shares.values()))
-    names = sorted(first, key=lambda name: -first[name])
-    head = f"| share of the time | {' | '.join(shares)} |\n|---|" + "---|" * len(shares) + "\n"
-    return head + "".join(
-        f"| {name} | {' | '.join(f'{100 * found[name]:.1f} %' for found in shares.values())} |\n" for name in names
-    )
-
-
-def _shares(result: dict[str, float]) -> dict[str, float]:
-    return {name.removeprefix("share: "): value for name, value in result.items() if name.startswith("share: ")}
-
-
-def defaults(measured: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Task -> what was measured of the default preset."""
-    return {task: found["prefrl-default"] for task, found in measured["tasks"].items()}
-
-
-def read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def fill(text: str, parts: dict[str, str]) -> str:
     """The README with what stands between each pair of marks put anew."""
     for name, content in parts.items():
@@ -185,7 +131,7 @@ def fill(text: str, parts: dict[str, str]) -> str:
 def main() -> None:
     readme = ROOT / "README.md"
     images = ROOT / "docs" / "images"
-    measured, played = (read(MEASURED / name) for name in ("throughput.json", "atari_throughput.json"))
+    control, games = speed_figures.control(MEASURED), speed_figures.games(MEASURED)
     parts = {
         "learning": learning_table(),
         "curves": pictures(STUDY, images / "mujoco"),
@@ -194,10 +140,10 @@ def main() -> None:
         "atari-curves": atari_figures.pictures(GAMES, images / "atari", ROOT),
         "tools": labelling_figures.tools_table(labelling_figures.read(MEASURED, "window", "web")),
         "crowd": labelling_figures.crowd_table(labelling_figures.read(MEASURED, "crowd", "crowd_postgresql")),
-        "speed": speed_table(measured),
-        "shares": shares_table(defaults(measured)),
-        "atari-speed": atari_figures.speed_table(played),
-        "atari-shares": shares_table({played["game"]: played["contenders"]["prefrl-labels"]}),
+        "speed": speed_figures.table(control, speed_figures.CONTROL),
+        "shares": speed_figures.shares(control, "prefrl-default"),
+        "atari-speed": speed_figures.table(games, speed_figures.GAMES),
+        "atari-shares": speed_figures.shares(games, "prefrl-labels"),
     }
     readme.write_text(fill(readme.read_text(encoding="utf-8"), parts), encoding="utf-8")
 

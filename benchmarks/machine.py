@@ -9,6 +9,13 @@ from typing import Any
 
 from prefrl.runs import cpu_name, git_commit, versions
 
+EXTENSIONS = {"amx_bf16": "AMX", "avx512f": "AVX-512", "avx2": "AVX2"}
+
+
+def extensions(cpu: str) -> str:
+    """What of a processor, by its name and flags, decides how fast networks train on it."""
+    return next((words for flag, words in EXTENSIONS.items() if flag in cpu), "none")
+
 
 def machine(threads: int) -> dict[str, object]:
     """Processor and flags, threads, commit and versions, to stand beside every figure."""

@@ -69,11 +69,12 @@ def test_the_readme_says_what_is_committed(benchmark):
     labelling = benchmark("labelling_figures")
     assert labelling.tools_table(labelling.read(figures.MEASURED, "window", "web")) in readme
     assert labelling.crowd_table(labelling.read(figures.MEASURED, "crowd", "crowd_postgresql")) in readme
-    measured = figures.read(figures.MEASURED / "throughput.json")
-    assert figures.speed_table(measured) in readme, "run python benchmarks/figures.py"
-    assert figures.shares_table(figures.defaults(measured)) in readme, "run python benchmarks/figures.py"
-    played = figures.read(figures.MEASURED / "atari_throughput.json")
-    assert benchmark("atari_figures").speed_table(played) in readme, "run python benchmarks/figures.py"
+    speed = benchmark("speed_figures")
+    control, games = speed.control(figures.MEASURED), speed.games(figures.MEASURED)
+    for said in (speed.table(control, speed.CONTROL), speed.table(games, speed.GAMES)):
+        assert said in readme, "run python benchmarks/figures.py"
+    for said in (speed.shares(control, "prefrl-default"), speed.shares(games, "prefrl-labels")):
+        assert said in readme, "run python benchmarks/figures.py"
 
 
 def test_throughput_runs_prefrl_and_its_shares_of_the_time_add_up(benchmark, monkeypatch):
@@ -134,11 +135,17 @@ def test_atari_is_compared_with_the_faster_of_the_two(benchmark):
     assert compared == {"prefrl-score over stock": 2.5, "prefrl-labels over stock": 1.5}
 
 
-def test_the_table_of_the_games_speed_is_against_the_faster_of_stock_sb3(benchmark):
+def test_the_table_of_the_games_speed_is_against_the_faster_of_stock_sb3_on_each_processor(benchmark, tmp_path):
+    speed = benchmark("speed_figures")
     rates = {"stock-dummy": 400.0, "stock-subproc": 500.0, "prefrl-score": 1200.0, "prefrl-labels": 1000.0}
-    contenders = {name: {"steps_per_second": rate, "peak_mb": 700.4} for name, rate in rates.items()}
-    *_, row = benchmark("atari_figures").speed_table({"game": "Pong", "contenders": contenders}).splitlines()
-    assert row == "| **prefrl from comparisons, 5,500 in 2e6 steps** | 1,000 | 2.00 | 700 MB |"
+    for name, flags, memory in (("", "avx2 amx_bf16", 700.4), ("_avx2", "avx2", 650.0)):
+        contenders = {name: {"steps_per_second": rate, "peak_mb": memory} for name, rate in rates.items()}
+        measured = {"game": "Pong", "cpu": f"a processor, {flags}", "contenders": contenders}
+        (tmp_path / f"atari_throughput{name}.json").write_text(json.dumps(measured))
+        rates["prefrl-labels"] = 750.0
+    head, _, *_, row = speed.table(speed.games(tmp_path), speed.GAMES).splitlines()
+    assert head == "| | Pong, AMX, steps/s | of stock | Pong, AVX2, steps/s | of stock | memory |"
+    assert row == "| **prefrl from comparisons, 5,500 in 2e6 steps** | 1,000 | 2.00 | 750 | 1.50 | 700 MB |"
 
 
 def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, tmp_path):
