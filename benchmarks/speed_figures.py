@@ -1,4 +1,4 @@
-"""What figures.py says of speed, from benchmarks/results/: steps per second beside stock SB3, and where the time goes."""
+"""What figures.py says of speed, from benchmarks/results/: steps a second beside stock SB3, and where the time goes."""
 
 from __future__ import annotations
 
