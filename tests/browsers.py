@@ -61,19 +61,20 @@ class Server:
         self._listening.close()
 
 
-@pytest.fixture(scope="module")
-def chromium():
+@pytest.fixture(scope="session")
+def chromium_program():
+    """The path of Debian's chromium."""
     from conftest import missing
 
-    path = shutil.which("chromium")
-    if path is None:
-        missing("chromium", "not on PATH; apt-get install chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing("chromium", "playwright is not installed; pip install 'prefrl[dev]'")
+    return shutil.which("chromium") or missing("chromium", "it is not on PATH (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_program):
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        browser = playwright.chromium.launch(executable_path=chromium_program, args=ARGS)
         yield browser
         browser.close()
 

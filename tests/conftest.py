@@ -18,13 +18,14 @@ pytest_plugins = ["prefrl.testing", "stores", "pages", "browsers", "windows"]
 
 
 def missing(what, why):
-    """Says what to install for a test that needs PostgreSQL, an X server or chromium: no Python package, so no pip
-    brings them. Where PREFRL_REQUIRE names it, as in .ci/run, its absence is a failure."""
+    """A test needs PostgreSQL, an X server or chromium, which pip cannot install, and it is not here.
+
+    Who has no root, or no Debian, can test all the rest, as the README says. Where PREFRL_REQUIRE names the program, as
+    in .ci/run, which installs all three, the test fails: so no commit lands without it.
+    """
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")
-    # No test is skipped in .ci/run, which installs all three. Elsewhere (macOS, Windows, no root) who cannot install a
-    # database server or a browser can test all the rest, as the README says, and reads here what was not tested.
-    pytest.skip(f"{what} is a program outside Python that not every machine can install; .ci/run has it. Here {why}")
+    pytest.skip(f"pip cannot install {what}, and {why}; .ci/run installs it, and fails where this test cannot run")
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,7 @@ def postgresql():
 
     installed = [shutil.which("initdb"), *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
     if not (initdb := [Path(path).resolve() for path in installed if path]):
-        missing("postgresql", "initdb is neither on PATH nor in /usr/lib/postgresql; apt-get install postgresql")
+        missing("postgresql", "initdb is neither on PATH nor in /usr/lib/postgresql (apt-get install postgresql)")
     # The server refuses to run as root.
     account = {"user": "postgres", "group": "postgres"} if hasattr(os, "geteuid") and os.geteuid() == 0 else {}
     folder = Path(tempfile.mkdtemp(prefix="prefrl-"))  # pytest's own are too long for the name of a socket
@@ -79,6 +80,6 @@ def postgresql_database(postgresql):
 def x_display():
     """The name of an X display of our own, 1280x720 pixels in memory, for a window and xdotool."""
     if not (shutil.which("Xvfb") and shutil.which("xdotool")):
-        missing("xvfb", "Xvfb and xdotool are not both on PATH; apt-get install xvfb xdotool")
+        missing("xvfb", "Xvfb and xdotool are not both on PATH (apt-get install xvfb xdotool)")
     with x_server() as display:
         yield display

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,6 @@ import pytest
 
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
-
-pytest.importorskip("starlette")
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,15 +29,7 @@ def figures(tmp_path):
     return run
 
 
-@pytest.fixture
-def chromium():
-    from conftest import missing
-
-    if shutil.which("chromium") is None:
-        missing("chromium", "not on PATH; apt-get install chromium")
-
-
-@pytest.mark.usefixtures("chromium")
+@pytest.mark.usefixtures("chromium_program")
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_a_crowd_loses_and_doubles_nothing(engine, request, figures):
     store = ["--store", request.getfixturevalue("postgresql_database")] if engine == "postgresql" else []
@@ -57,7 +46,7 @@ def test_malformed_requests_find_and_make_no_file(figures):
 
 @pytest.mark.parametrize("tool", ["window", "web"])
 def test_labels_come_in_beside_a_trainer_that_goes_on(tool, request, figures):
-    request.getfixturevalue("x_display" if tool == "window" else "chromium")
+    request.getfixturevalue("x_display" if tool == "window" else "chromium_program")
     found = figures(tool, "--env", "PointGoal", "--pairs", "4", "--pace-s", "0.2", "--blocks", "1", "--alone-s", "1")
     assert found["wrong_lost_or_double"] == 0
     assert found["key_to_next_pair_ms"]["keys"] == 4

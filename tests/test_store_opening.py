@@ -94,7 +94,6 @@ class TestOpening:
             )
 
     def test_a_server_that_is_not_there(self, tmp_path):
-        pytest.importorskip("psycopg")
         url = f"postgresql://ann:secret@/store?host={tmp_path}"
         with pytest.raises(ValueError, match=r"cannot open .* as a preference store: .*No such file") as refused:
             PreferenceStore(url)

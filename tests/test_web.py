@@ -4,9 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-
-pytest.importorskip("starlette")
-
 from pages import HERE, TOKEN, Drawn, say, sit
 from starlette.testclient import TestClient
 

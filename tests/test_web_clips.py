@@ -4,9 +4,6 @@ import threading
 import time
 
 import pytest
-
-pytest.importorskip("starlette")
-
 from pages import Drawn
 
 from prefrl.labelers.web.clips import Clips

@@ -10,7 +10,6 @@ import av
 import numpy as np
 import pytest
 
-pytest.importorskip("starlette")
 from prefrl.labelers.web import drawing
 
 STATES = np.zeros((60, 6), np.float32)

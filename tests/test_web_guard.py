@@ -4,9 +4,6 @@ import json
 from urllib.parse import quote
 
 import pytest
-
-pytest.importorskip("starlette")
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pages import HERE, TOKEN, say, sit

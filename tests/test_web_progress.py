@@ -3,9 +3,6 @@
 import time
 
 import pytest
-
-pytest.importorskip("starlette")
-
 from pages import say, sit
 
 from prefrl.labelers.web.progress import POINTS, curve, curves, progress, rate

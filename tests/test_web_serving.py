@@ -6,12 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx2 as httpx
 import numpy as np
 import pytest
-
-pytest.importorskip("starlette")
-
-import httpx2 as httpx
 from pages import say, sit
 
 from prefrl.cli import main
