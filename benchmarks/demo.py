@@ -10,7 +10,6 @@ start the same line again. In the end it prints a table of all.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import subprocess
@@ -19,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import write
+from machine import read, write
 
 from prefrl.runs import RunFolder
 
@@ -33,7 +32,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    figures = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
+    figures = read(args.out) if args.out.exists() else {}
     seeds: dict[str, Any] = figures.get("seeds", {})
     with tempfile.TemporaryDirectory() as folder:
         trees = {"before": args.before, "now": "HEAD"}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+import machine
 
 Figures = dict[str, Any]
 
 
 def read(folder: Path, *names: str) -> list[Figures]:
-    return [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+    return [machine.read(folder / f"{name}.json") for name in names]
 
 
 def tools_table(tools: list[Figures]) -> str:

@@ -1,4 +1,4 @@
-"""What a benchmark says of where it ran, and how it says it."""
+"""What a benchmark says of where it ran, how it says it, and how that is read again."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def write(figures: Mapping[str, Any], out: Path | None, *, threads: int = 1) -> 
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What `write` has put into a file."""
+    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return figures

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from machine import extensions
+from machine import extensions, read
 
 Contenders = dict[str, dict[str, float]]
 """Name -> what was measured of it."""
@@ -29,13 +28,13 @@ GAMES = {
 
 def control(folder: Path) -> dict[str, Contenders]:
     """Task -> contenders, by throughput.py."""
-    tasks: dict[str, Contenders] = json.loads((folder / "throughput.json").read_text(encoding="utf-8"))["tasks"]
+    tasks: dict[str, Contenders] = read(folder / "throughput.json")["tasks"]
     return tasks
 
 
 def games(folder: Path) -> dict[str, Contenders]:
     """Game and processor -> contenders, by atari_throughput.py on each processor."""
-    measured = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("atari_throughput*.json"))]
+    measured = map(read, sorted(folder.glob("atari_throughput*.json")))
     return {f"{each['game']}, {extensions(each['cpu'])}": each["contenders"] for each in measured}
 
 

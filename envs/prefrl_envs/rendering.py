@@ -92,7 +92,8 @@ class MujocoDrawing:
         self._renderer.update_scene(self._data, self._camera)
         frame = self._renderer.render()
         nothing = cv2.inRange(frame, (0, 0, 0), (0, 0, 0))
-        return np.asarray(cv2.bitwise_or(frame, self._sky, dst=frame, mask=nothing))
+        cv2.bitwise_or(frame, self._sky, dst=frame, mask=nothing)
+        return frame
 
     def close(self) -> None:
         self._renderer.close()

@@ -115,11 +115,13 @@ def learn(
                     leg.explore(config.initial_steps)
                 feedback.attend(leg.generator)
                 began += feedback.take_waited()
-            if stopped():
-                break  # while it waited or fitted: nothing may be there to learn from
-            leg.learn_one_rollout()
+            told_to_stop = stopped()  # while it waited or fitted: nothing may be there to learn from
+            if not told_to_stop:
+                leg.learn_one_rollout()
             learner.wall_seconds += time.perf_counter() - began
             learner.cpu_seconds += time.process_time() - cpu_began
+            if told_to_stop:
+                break
             row = leg.row(feedback.num_labels if feedback else 0)
             log(learner, row)
             run.append(row)
