@@ -44,7 +44,7 @@ STAGES = {
     "HopperBackflip": (
         Stage(150_000, 340, horizon=100),
         Stage(750_000, 900, horizon=250),
-        Stage(1_500_000, 900, horizon=1000),
+        Stage(1_200_000, 900, horizon=1000),
     ),
     "HalfCheetahOneLeg": (Stage(1_000_000, 800),),
 }

@@ -200,16 +200,16 @@ FRONT_LEG = ((6, 0.133, 0.046), (7, 0.106, 0.046), (8, 0.07, 0.046))  # thigh, s
 def _backflip_reward(step: Transition) -> Any:
     """Net turn backward, rad/s, times the torso's height, less for what is near the ground: what one sees of a flip.
 
-    While the torso is upside down, each metre of the foot below 0.3 m costs 40 rad/s, so that to turn over the foot
-    is paid little; a metre of the torso below 0.7 m costs 5. Its middle is below 0.2 m in a hopper that
-    lies, at 1.25 m in one that stands. The paper's own rule, spin at any height, is paid best by rolling along the
-    ground; what other rules are paid for is in docs/experiments.md.
+    Once the torso is turned by more than 66 degrees from upright, a foot near the ground costs: to turn over it is
+    paid little. So does a torso below 0.7 m, whose middle is below 0.2 m in a hopper that lies, at 1.25 m in one that
+    stands. The paper's own rule, spin at any height, is paid best by rolling along the ground; what other rules
+    are paid for is in docs/experiments.md.
     """
     height, pitch = step.physics.qpos[..., 1], step.physics.qpos[..., 2]
     spin = (step.before[..., 2] - pitch) / step.dt
-    upside_down = np.maximum(-np.cos(pitch), 0.0)
+    turned = np.maximum(0.4 - np.cos(pitch), 0.0)
     foot_low = np.maximum(0.3 - clearance(step.physics, HOPPER_FOOT), 0.0)
-    return height * (spin - 40.0 * upside_down * foot_low) - 5.0 * np.maximum(0.7 - height, 0.0)
+    return height * (spin - 25.0 * turned * foot_low) - 5.0 * np.maximum(0.7 - height, 0.0)
 
 
 def _one_leg_reward(step: Transition) -> Any:
