@@ -25,7 +25,10 @@ def missing(what, why):
     """
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")
-    pytest.skip(f"pip cannot install {what}, and {why}; .ci/run installs it, and fails where this test cannot run")
+    pytest.skip(
+        f"{why}: of this suite only the tests that start {what} need it, and pip cannot install it. Without root the rest "
+        f"can still be tested; .ci/run installs it and fails instead of skipping (PREFRL_REQUIRE)"
+    )
 
 
 @pytest.fixture(scope="session")
