@@ -26,8 +26,8 @@ def missing(what, why):
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")
     pytest.skip(
-        f"{why}: of this suite only the tests that start {what} need it, and pip cannot install it. Without root the rest "
-        f"can still be tested; .ci/run installs it and fails instead of skipping (PREFRL_REQUIRE)"
+        f"{why}: only tests that start {what} need it, and pip cannot install it, so without root the rest "
+        "can still be tested; .ci/run installs it and fails instead of skipping (PREFRL_REQUIRE)"
     )
 
 
