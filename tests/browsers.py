@@ -66,7 +66,7 @@ def chromium_program():
     """The path of Debian's chromium."""
     from conftest import missing
 
-    return shutil.which("chromium") or missing("chromium", "it is not on PATH (apt-get install chromium)")
+    return shutil.which("chromium") or missing("chromium", "chromium is not on PATH (apt-get install chromium)")
 
 
 @pytest.fixture(scope="module")
