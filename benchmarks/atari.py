@@ -5,8 +5,9 @@
 
 What is kept is results/atari/<game>/<preset>-<labels>/seed-<n>/summary.json and curve.csv. A run that is there is
 passed over; with --resume one that was interrupted goes on. With --until a run ends once the last 50 games that it
-played while training have reached that mean score; score_mean is then measured afresh, as ever. The summary's
-`to_score` says when they had reached --score: steps, seconds by the clock, core-minutes.
+played while training have reached that mean score; score_mean is then measured afresh, as ever. Of Pong, and
+where --score is given, the summary's `to_score` says when they had reached it: steps, seconds by the clock,
+core-minutes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from prefrl.runs import Row, RunFolder
 
 PAPER = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
 GAMES = 50  # that a score is the mean of
+SCORES = {"Pong": 18.0}  # games that are won by a score, whose time is taken
 CURVE = ("step", "score", "games", "labels", "heldout_accuracy", "seconds", "cpu_seconds")
 
 Rows = dict[int, Row]
@@ -47,7 +49,7 @@ def main() -> None:
                         continue
                     run = RunFolder(args.runs / place)
                     if finish(config, run, args.until, stop, resume=args.resume):
-                        keep(run, args.results / place, args.score)
+                        keep(run, args.results / place, args.score or SCORES.get(game))
 
 
 def parse() -> argparse.Namespace:
@@ -59,7 +61,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="of the agent; the suite's where not given")
     parser.add_argument("--all-at-start", action="store_true", help="all labels before training, the paper's failure")
     parser.add_argument("--until", type=float, help="mean score of the last 50 games at which a run may end")
-    parser.add_argument("--score", type=float, default=18.0, help="mean score whose time is taken")
+    parser.add_argument("--score", type=float, help="mean score whose time is taken; of Pong 18")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--resume", action="store_true", help="go on with what was interrupted")
@@ -150,10 +152,11 @@ def first_reached(rows: Rows, score: float) -> dict[str, float] | None:
     return None
 
 
-def keep(run: RunFolder, place: Path, score: float) -> None:
-    """The summary with the time to a score, and a curve of at most 200 rows: under 20 KB."""
-    rows = rows_of(run)
-    summary = run.summary() | {"to_score": {"score": score, **(first_reached(rows, score) or {"steps": None})}}
+def keep(run: RunFolder, place: Path, score: float | None) -> None:
+    """The summary, with the time to a score if there is one to reach, and a curve of at most 200 rows: under 20 KB."""
+    rows, summary = rows_of(run), run.summary()
+    if score is not None:
+        summary["to_score"] = {"score": score, **(first_reached(rows, score) or {"steps": None})}
     place.mkdir(parents=True, exist_ok=True)
     (place / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     with (place / "curve.csv").open("w", newline="", encoding="utf-8") as file:

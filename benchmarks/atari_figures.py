@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import committed
 from committed import Summary
@@ -47,21 +48,27 @@ def processor(summary: Summary) -> str:
 
 
 def _row(summary: Summary) -> str:
-    reached, model = summary["to_score"], summary["reward_model"]
+    reached, model = summary.get("to_score"), summary["reward_model"]
     asked = f" ({summary['labels_answered']:,} asked)" if wanted(summary) else ""
     cells = [
         summary["env_id"].removeprefix("prefrl/").removesuffix("-v0"),
         name(summary) + asked,
         str(summary["seed"]),
         processor(summary),
-        f"**{reached['steps']:,}**" if reached["steps"] else "not reached",
-        f"{reached['core_minutes']:.0f}" if reached["steps"] else "",
+        *_time(reached),
         f"{summary['steps']:,}",
         f"{summary['score_mean']:.1f} ± {summary['score_std']:.1f}",
         f"{model['heldout_accuracy']:.2f}" if model else "",
         f"{model['pearson']:.2f}" if model else "",
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _time(reached: dict[str, Any] | None) -> tuple[str, str]:
+    """Steps and core-minutes to the score of a game that is won by one."""
+    if reached is None:
+        return "", ""
+    return (f"**{reached['steps']:,}**", f"{reached['core_minutes']:.0f}") if reached["steps"] else ("not reached", "")
 
 
 def pictures(study: Path, folder: Path, root: Path) -> str:

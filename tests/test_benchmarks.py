@@ -157,12 +157,14 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
     for variant, seed, rest in (
         ("default-5500", 1, xeon | {"labels_answered": 2100, "to_score": missed, "reward_model": model}),
         ("default-0", 0, epyc | {"labels_answered": 0, "to_score": reached, "reward_model": None}),
+        ("default-0", 1, epyc | {"labels_answered": 0, "reward_model": None}),
     ):
         folder = tmp_path / "Pong" / variant / f"seed-{seed}"
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(summary | rest | {"variant": variant, "seed": seed}))
-    *_, first, second = benchmark("atari_figures").table(tmp_path).splitlines()
+    *_, first, without, second = benchmark("atari_figures").table(tmp_path).splitlines()
     assert first == "| Pong | true reward | 0 | AVX2, fp32 | **300,000** | 20 | 400,000 | 18.2 ± 2.0 |  |  |"
+    assert without == "| Pong | true reward | 1 | AVX2, fp32 |  |  | 400,000 | 18.2 ± 2.0 |  |  |"
     assert (
         second == "| Pong | 5,500 (2,100 asked) | 1 | AMX, bf16 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
     )
