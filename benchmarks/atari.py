@@ -49,7 +49,7 @@ def main() -> None:
                         continue
                     run = RunFolder(args.runs / place)
                     if finish(config, run, args.until, stop, resume=args.resume):
-                        keep(run, args.results / place, args.score or SCORES.get(game))
+                        keep(run, args.results / place, SCORES.get(game) if args.score is None else args.score)
 
 
 def parse() -> argparse.Namespace:
