@@ -76,11 +76,11 @@ class MujocoBatch:
             observations [N, O], after the horizon those of the new episodes; true rewards [N], of the
             behaviours as well; truncated [N], whether the horizon was reached.
         """
-        obs, x = self._obs, self._physics.qpos[:, 0].copy()
+        obs, before = self._obs, self._physics.qpos.copy()
         self._physics.ctrl[:] = actions
         self._batch.step(nstep=self._v5.frame_skip)
         self._obs = self._task.observe(self._physics)
-        true_rewards = self._task.reward(Transition(obs, x, actions, self._physics, self._v5.dt))
+        true_rewards = self._task.reward(Transition(obs, before, actions, self._physics, self._v5.dt))
         self._elapsed += 1
         ended = self._elapsed >= self.horizon
         terminal = self._obs if ended else None
