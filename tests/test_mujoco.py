@@ -138,12 +138,13 @@ class TestBackflip:
             step = Transition(obs, before, action, data, env.unwrapped.dt)
             assert info["true_reward"] == tasks.hopper_backflip.reward(step)
 
-    def test_half_of_the_episodes_begin_in_the_air_turning_backward(self):
-        env = gym.make("prefrl/HopperBackflip-v0")
+    @pytest.mark.parametrize("mid_flip", [0.0, 0.5, 1.0])
+    def test_a_share_of_the_episodes_may_begin_in_the_air_turning_backward(self, mid_flip):
+        env = gym.make("prefrl/HopperBackflip-v0", mid_flip=mid_flip)
         starts = [env.reset(seed=seed)[0] for seed in range(40)]
         spins = np.array([obs[8] for obs in starts])
         thrown = np.abs(spins) > 0.1
-        assert 12 <= thrown.sum() <= 28
+        assert abs(thrown.sum() - 40 * mid_flip) <= 40 * mid_flip * (1 - mid_flip)
         assert (spins[thrown] <= -2.0).all()
         assert all(obs[0] >= 1.2 for obs in starts)
 

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
-from prefrl.algorithms.rlhf import train
+from prefrl.algorithms.rlhf import make_recorder, train
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
+from prefrl.evaluation import play_episodes
 from prefrl.labelers.oracle import Oracle
 from prefrl.metrics import normalised_return
 from prefrl.presence import only_trainer, trainer_is_present
@@ -350,3 +351,11 @@ def test_rates_decay_from_the_reset_on(tmp_path):
     _, folder = run(dataclasses.replace(SMALL, labels=0, steps=1024, agent=agent), tmp_path / "run")
     last = PPO.load(folder.policy)  # the last rollout began at step 768
     assert last.policy.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 256 / 524)
+
+
+def test_an_agent_learns_from_the_middle_of_a_flip_and_is_judged_from_standing():
+    flip = dataclasses.replace(SMALL, env_id="prefrl/HopperBackflip-v0", labels=0)
+    learned_from = make_recorder(flip).reset()
+    judged = play_episodes(flip.env_id, lambda obs: np.zeros((len(obs), 3)), 20, seed=0, horizon=2).obs
+    assert np.abs(learned_from[:, 8]).max() >= 2.0  # rad/s of the torso
+    assert np.abs(judged[0, :, 8]).max() < 0.1

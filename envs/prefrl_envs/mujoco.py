@@ -10,9 +10,9 @@ A task's formulas index with [..., i], so that they serve one simulation and a b
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
@@ -77,6 +77,7 @@ class Task:
         reward: transition to [...], the true reward.
         fields: what `observe` and `reward` read besides qpos and qvel.
         hidden: whether step() returns 0 instead: a behaviour has no reward but what people say.
+        practice: arguments of `base` where an agent learns, and not where it is judged.
     """
 
     base: Callable[..., gym.Env]
@@ -84,6 +85,7 @@ class Task:
     reward: Callable[[Transition], Any]
     fields: tuple[str, ...] = ()
     hidden: bool = False
+    practice: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, **kwargs: Any) -> gym.Env:
         return TaskEnv(self.v5(**kwargs), self)
@@ -256,14 +258,19 @@ def _ant_without_contact_forces(**kwargs: Any) -> gym.Env:
 
 
 class FlippingHopperEnv(HopperEnv):
-    """Hopper that feels its torso's angle as sine and cosine, and begins every other episode in the middle of a flip.
+    """Hopper that feels its torso's angle as sine and cosine, and may begin in the middle of a flip.
 
     After a flip it is where it was before; v5's angle grows by 2 pi with each, so that every flip of an episode would
     have to be learned anew. From the air it comes upon landings before it can jump for them (reference state
     initialisation: Peng et al. 2018, DeepMimic).
+
+    Args:
+        mid_flip: share of the episodes that begin in the air, turning backward; the others begin as v5's do.
+        kwargs: of v5.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, mid_flip: float = 0.0, **kwargs: Any) -> None:
+        self._mid_flip = mid_flip
         super().__init__(**kwargs)
         self.observation_space = Box(-np.inf, np.inf, (12,), np.float64)
 
@@ -272,7 +279,7 @@ class FlippingHopperEnv(HopperEnv):
 
     def reset_model(self) -> np.ndarray:
         obs = super().reset_model()
-        if self.np_random.random() < 0.5:
+        if self.np_random.random() >= self._mid_flip:
             return obs
         qpos, qvel = self.data.qpos.copy(), self.data.qvel.copy()
         qpos[1] = self.np_random.uniform(1.2, 1.8)  # metres
@@ -297,5 +304,12 @@ inverted_double_pendulum = Task(
     _double_pendulum_reward,
     fields=("site_xpos", "qfrc_constraint"),
 )
-hopper_backflip = Task(FlippingHopperEnv, _turning, _backflip_reward, fields=("geom_xpos", "geom_xmat"), hidden=True)
+hopper_backflip = Task(
+    FlippingHopperEnv,
+    _turning,
+    _backflip_reward,
+    fields=("geom_xpos", "geom_xmat"),
+    hidden=True,
+    practice={"mid_flip": 0.5},
+)
 half_cheetah_one_leg = Task(HalfCheetahEnv, _all_but_x, _one_leg_reward, fields=("geom_xpos", "geom_xmat"), hidden=True)

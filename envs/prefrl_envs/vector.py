@@ -29,6 +29,7 @@ class MujocoBatch:
         num_envs: N.
         num_threads: threads that step, the caller's included; 0 takes every processor.
         horizon: steps of an episode, None for the suite's.
+        practice: whether episodes begin as the task lets them begin where an agent learns.
 
     Attributes:
         terminal_observations: [N, O] after a step that ended the episodes, else None.
@@ -36,14 +37,21 @@ class MujocoBatch:
 
     terminal_observations: np.ndarray | None = None
 
-    def __init__(self, env_id: str, num_envs: int, num_threads: int = 1, horizon: int | None = None) -> None:
+    def __init__(
+        self,
+        env_id: str,
+        num_envs: int,
+        num_threads: int = 1,
+        horizon: int | None = None,
+        practice: bool = False,
+    ) -> None:
         row = entry(env_id)
         if "mujoco" not in row.tags:
             raise ValueError(f"{env_id} is not a MuJoCo task: only those are stepped as a batch")
         task = cast(Task, load_env_creator(row.entry_point))
         self.num_envs, self.horizon = num_envs, row.horizon if horizon is None else horizon
         self._task = task
-        self._v5: Any = task.v5()  # draws the initial states of all copies, in turn
+        self._v5: Any = task.v5(**task.practice if practice else {})  # draws the initial states of all copies, in turn
         self.observation_space, self.action_space = self._v5.observation_space, self._v5.action_space
         self._rngs = [seeding.np_random(None)[0] for _ in range(num_envs)]
         self._batch = Batch(self._v5.model, num_envs, num_threads)
