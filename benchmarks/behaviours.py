@@ -1,9 +1,10 @@
-"""Trains a behaviour that has no reward as a person would: from labels given in another process.
+"""Trains a behaviour that has no reward as a person would: from labels given in another process, in stages.
 
     python benchmarks/behaviours.py HopperBackflip --seeds 0 1 2 --runs runs --results again
 
 `prefrl train --labeler human` asks; a labeler in this process answers in a sitting like the window's and the page's,
-through the same store, by the oracle's rule in a person's place.
+through the same store, by the oracle's rule in a person's place. Episodes are short until the behaviour is begun: while a
+fall is still what always happens, long ones would mostly be spent lying. `prefrl resume` goes on with longer ones.
 
 A run that is there already is passed over, one that was interrupted goes on: start the same line again.
 """
@@ -17,10 +18,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from beside import LABELER, right_answer
-from prefrl_envs.suite import canonical_id, entry
 from study import keep
 
 from prefrl.labelers.oracle import discounted_return
@@ -31,38 +32,55 @@ from prefrl.store import PreferenceStore
 PAUSE_S = 0.05  # where nothing is open
 
 
-LABELS = {"HopperBackflip": 900, "HalfCheetahOneLeg": 800}
+class Stage(NamedTuple):
+    """A part of a run, up to so many steps and labels; None is the suite's horizon."""
+
+    steps: int
+    labels: int
+    horizon: int | None = None
+
+
+STAGES = {
+    "HopperBackflip": (Stage(500_000, 500, horizon=100), Stage(2_000_000, 900, horizon=250)),
+    "HalfCheetahOneLeg": (Stage(1_000_000, 800),),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("behaviour", choices=LABELS)
+    parser.add_argument("behaviour", choices=STAGES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the whole runs lie")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--scale", type=float, default=1.0, help="of steps, labels and evaluation, for a look")
     args = parser.parse_args()
-    amounts = {
-        "--steps": int(args.scale * entry(canonical_id(args.behaviour)).training_steps),
-        "--labels": int(args.scale * LABELS[args.behaviour]),
-        "--eval-episodes": max(1, round(args.scale * 20)),
-    }
+    stages = [
+        stage._replace(steps=int(args.scale * stage.steps), labels=int(args.scale * stage.labels))
+        for stage in STAGES[args.behaviour]
+    ]
     for seed in args.seeds:
-        place = Path("behaviours", args.behaviour, f"human-{amounts['--labels']}", f"seed-{seed}")
+        place = Path("behaviours", args.behaviour, f"human-{stages[-1].labels}", f"seed-{seed}")
         if not (args.results / place / "summary.json").exists():
             run = RunFolder(args.runs / place)
-            finish(run, args.behaviour, seed, amounts)
+            for stage in stages:
+                finish(run, args.behaviour, seed, stage, eval_episodes=max(1, round(args.scale * 20)))
             keep(run, args.results / place)
 
 
-def finish(run: RunFolder, behaviour: str, seed: int, amounts: dict[str, int]) -> None:
-    """Trains a run to its end, from wherever it is."""
-    if run.config_file.exists():
-        command = ["resume", str(run.path)]
-    else:
-        options = [text for name, amount in amounts.items() for text in (name, str(amount))]
+def finish(run: RunFolder, behaviour: str, seed: int, stage: Stage, eval_episodes: int) -> None:
+    """Trains a run to the end of a stage, from wherever it is."""
+    amounts = ["--steps", str(stage.steps), "--labels", str(stage.labels)]
+    amounts += ["--horizon", str(stage.horizon)] if stage.horizon else []
+    if not run.config_file.exists():
         about = ["--labeler", "human", "--study", "behaviours", "--variant", "human", "--threads", "1"]
-        command = ["train", behaviour, *options, *about, "--seed", str(seed), "--out", str(run.path)]
+        about += ["--eval-episodes", str(eval_episodes), "--seed", str(seed), "--out", str(run.path)]
+        command = ["train", behaviour, *amounts, *about]
+    elif run.config().steps < stage.steps:
+        command = ["resume", str(run.path), *amounts]
+    elif run.summary_file.exists():
+        return
+    else:
+        command = ["resume", str(run.path)]
     with labeler(run, np.random.default_rng(seed)):
         subprocess.run([sys.executable, "-m", "prefrl.cli", *command], check=True)
 

@@ -29,8 +29,6 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     if steps is None:
         raise ValueError(f"{env_id} is not in the suite, so say for how long to train: --steps 1000000")
     agent, reward, query = look_up("preset", preset, PRESETS)(env_id, labels)
-    if agent.reset_step is not None:
-        agent = replace(agent, reset_step=min(agent.reset_step, steps // 4))
     clip_steps = entry.clip_steps if entry else query.clip_steps
     query = replace(
         query,
@@ -101,12 +99,11 @@ _GAMMA = {
 _AGENT = PpoConfig(log_std_init=-1.0, ent_coef=0.01, averaging=0.9)
 
 # A flip is far from anything that a hopper does at first, so that wide actions must come upon it; to land it takes
-# narrow ones. Beginning again with a reward model that knows flips, it finds them. docs/experiments.md has what each of
-# these is worth.
+# narrow ones. docs/experiments.md has what each of these is worth.
 _AGENTS = {
     "prefrl/HopperBackflip-v0": replace(
         _AGENT, num_envs=32, n_steps=128, batch_size=512, gamma=0.995, log_std_init=0.0,
-        learning_rate_decay=1.0, ent_coef_decay=1.0, reset_step=1_000_000,
+        learning_rate_decay=1.0, ent_coef_decay=1.0,
     ),
 }  # fmt: skip
 # Take-off, turn and landing differ by little: with less weight decay it tells them apart.

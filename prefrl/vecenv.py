@@ -40,7 +40,7 @@ def make_vec_env(
         on_end: see `prefrl_envs.wrappers.FixedHorizon`.
         threads: that step MuJoCo tasks of the suite and Atari games; the others are stepped one by one.
         atari: of an Atari game.
-        practice: whether to learn in: every other episode of HopperBackflip then begins in the middle of a flip.
+        practice: whether an agent learns in them: half of HopperBackflip's episodes then begin in the middle of a flip.
 
     Raises:
         ValueError: unknown id, or no horizon for an environment outside the suite.

@@ -78,12 +78,6 @@ def test_steps_before_learning(options, steps):
     assert settings(["Hopper", "--steps", "10000000", *options]).query.initial_steps == steps
 
 
-def test_that_an_agent_will_start_again_is_said_before_it_does(tmp_path, capsys):
-    short = ["--labels", "0", "--steps", "512", "--eval-episodes", "1", "--num-envs", "2"]
-    assert main(["train", "PointGoal", "--reset-step", "256", "--out", str(tmp_path / "run"), *short]) == 0
-    assert "at 256 steps the agent starts again with fresh weights" in capsys.readouterr().err
-
-
 def test_evaluate_prints_the_summary_as_json(run, capsys):
     assert main(["evaluate", str(run)]) == 0
     assert json.loads(capsys.readouterr().out)["labels"] == 20

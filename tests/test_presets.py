@@ -94,15 +94,6 @@ def test_a_backflip_begins_with_wide_actions_and_ends_without_a_bonus_for_them()
     assert (hopper.ent_coef_decay, hopper.learning_rate_decay) == (0.0, 0.0)
 
 
-def test_a_reset_leaves_most_of_a_run_after_it():
-    def reset_step(name, steps):
-        return preset_config("default", f"prefrl/{name}-v0", labels=900, steps=steps).agent.reset_step
-
-    assert reset_step("HopperBackflip", 10_000_000) == 1_000_000
-    assert reset_step("HopperBackflip", 200_000) == 50_000
-    assert reset_step("Hopper", 10_000_000) is None
-
-
 def test_a_backflips_reward_model_is_held_back_less():
     flip, hopper = (
         preset_config("default", f"prefrl/{name}-v0", labels=900).reward for name in ("HopperBackflip", "Hopper")

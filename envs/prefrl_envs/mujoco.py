@@ -27,6 +27,7 @@ from gymnasium.envs.mujoco.reacher_v5 import ReacherEnv
 from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
 from gymnasium.spaces import Box
+from gymnasium.utils import EzPickle
 
 
 class Physics(Protocol):
@@ -48,23 +49,19 @@ class Transition(NamedTuple):
     """One step, of one simulation (...) = () or of a batch (...) = (N,).
 
     Attributes:
-        obs: [..., O] the observation before the action.
-        before: [..., nq] joint positions before the action; some observations leave out x, or turns.
-        action: [..., A] as given.
-        physics: after the action.
+        qpos_before: [..., nq] joint positions before the action.
+        physics: after it.
         dt: seconds that the step took.
     """
 
-    obs: np.ndarray
-    before: np.ndarray
-    action: np.ndarray
+    qpos_before: np.ndarray
     physics: Physics
     dt: float
 
     @property
     def forward_speed(self) -> Any:
         """[...] metres per second."""
-        return (self.physics.qpos[..., 0] - self.before[..., 0]) / self.dt
+        return (self.physics.qpos[..., 0] - self.qpos_before[..., 0]) / self.dt
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class Task:
     reward: Callable[[Transition], Any]
     fields: tuple[str, ...] = ()
     hidden: bool = False
-    practice: Mapping[str, Any] = field(default_factory=dict)
+    practice: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __call__(self, **kwargs: Any) -> gym.Env:
         return TaskEnv(self.v5(**kwargs), self)
@@ -106,17 +103,13 @@ class TaskEnv(gym.Wrapper):
         super().__init__(env)
         self.task = task
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple:
-        self._obs, info = self.env.reset(seed=seed, options=options)
-        return self._obs, info
-
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         v5: Any = self.unwrapped
-        obs, before = self._obs, v5.data.qpos.copy()
-        self._obs, _, _, _, info = self.env.step(action)
-        true_reward = float(self.task.reward(Transition(obs, before, action, v5.data, v5.dt)))
+        qpos_before = v5.data.qpos.copy()
+        obs, _, _, _, info = self.env.step(action)
+        true_reward = float(self.task.reward(Transition(qpos_before, v5.data, v5.dt)))
         reward = 0.0 if self.task.hidden else true_reward
-        return self._obs, reward, False, False, info | {"true_reward": true_reward}
+        return obs, reward, False, False, info | {"true_reward": true_reward}
 
 
 # Observations: Gymnasium v5's, from [..., nq] positions and [..., nv] velocities.
@@ -209,7 +202,7 @@ def _backflip_reward(step: Transition) -> Any:
     what other rules are paid for is in docs/experiments.md.
     """
     height, pitch = step.physics.qpos[..., 1], step.physics.qpos[..., 2]
-    spin = (step.before[..., 2] - pitch) / step.dt
+    spin = (step.qpos_before[..., 2] - pitch) / step.dt
     turned = np.maximum(0.3 - np.cos(pitch), 0.0) * np.maximum(height - 0.4, 0.0)
     foot_low = np.maximum(0.3 - clearance(step.physics, HOPPER_FOOT), 0.0)
     return height * spin - 100.0 * turned * foot_low - 3.0 * np.maximum(0.7 - height, 0.0)
@@ -272,6 +265,7 @@ class FlippingHopperEnv(HopperEnv):
     def __init__(self, mid_flip: float = 0.0, **kwargs: Any) -> None:
         self._mid_flip = mid_flip
         super().__init__(**kwargs)
+        EzPickle.__init__(self, mid_flip=mid_flip, **kwargs)  # HopperEnv's would be called without names
         self.observation_space = Box(-np.inf, np.inf, (12,), np.float64)
 
     def _get_obs(self) -> np.ndarray:

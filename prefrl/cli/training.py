@@ -162,12 +162,6 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
     oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
     if config.labeler == "human":
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
-    if config.agent.reset_step is not None:
-        print(
-            f"at {config.agent.reset_step:,} steps the agent starts again with fresh weights, as it is meant to; "
-            "comparisons and reward model stay",
-            file=sys.stderr,
-        )
     if warning := visible_score(config):
         print(warning, file=sys.stderr)
     stop = StopOnSignal()
