@@ -3,8 +3,9 @@
     python benchmarks/behaviours.py HopperBackflip --seeds 0 1 2 --runs runs --results again
 
 `prefrl train --labeler human` asks; a labeler in this process answers in a sitting like the window's and the page's,
-through the same store, by the oracle's rule in a person's place. Episodes are short until the behaviour is begun: while a
-fall is still what always happens, long ones would mostly be spent lying. `prefrl resume` goes on with longer ones.
+through the same store, by the oracle's rule in a person's place. Episodes are short until the behaviour is begun:
+while a fall is still what always happens, long ones would mostly be spent lying. `prefrl resume` goes on with longer
+ones.
 
 A run that is there already is passed over, one that was interrupted goes on: start the same line again.
 """
