@@ -3,9 +3,8 @@
     python benchmarks/behaviours.py HopperBackflip --seeds 0 1 2 --runs runs --results again
 
 `prefrl train --labeler human` asks; a labeler in this process answers in a sitting like the window's and the page's,
-through the same store, by the oracle's rule in a person's place. Episodes are short until the behaviour is begun:
-while a fall is still what always happens, long ones would mostly be spent lying. `prefrl resume` goes on with longer
-ones.
+through the same store, by the oracle's rule in a person's place. Once the behaviour is begun, `prefrl resume` goes on
+with longer episodes: while a fall is still what always happens, they would mostly be spent lying.
 
 A run that is there already is passed over, one that was interrupted goes on: start the same line again.
 """
@@ -42,7 +41,7 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "HopperBackflip": (Stage(500_000, 500, horizon=100), Stage(2_000_000, 900, horizon=250)),
+    "HopperBackflip": (Stage(750_000, 900), Stage(2_500_000, 900, horizon=1000)),
     "HalfCheetahOneLeg": (Stage(1_000_000, 800),),
 }
 

@@ -27,7 +27,6 @@ class PpoConfig:
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     ent_coef: float = 0.0  # weight of the entropy bonus
-    ent_coef_decay: float = 0.0  # share of it that is gone by the end of the run, linearly
     vf_coef: float = 0.5  # weight of the value loss
     max_grad_norm: float = 0.5
     net: tuple[int, ...] = (64, 64)  # hidden units of policy and value function, each; images have cnn below
@@ -216,10 +215,8 @@ class RlhfConfig:
 
 
 def _check_shares(agent: PpoConfig) -> None:
-    for name in ("learning_rate_decay", "ent_coef_decay"):
-        decay = getattr(agent, name)
-        _require(0 <= decay <= 1, f"{name} is a share, from 0 to 1, got {decay}")
-    kept = agent.averaging
+    decay, kept = agent.learning_rate_decay, agent.averaging
+    _require(0 <= decay <= 1, f"learning_rate_decay is a share, from 0 to 1, got {decay}")
     _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
     _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")
 

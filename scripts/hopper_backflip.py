@@ -1,7 +1,6 @@
 """Reproduces the backflip of sec. 3.2 in Christiano et al. 2017, answered by a hand-written reward as the authors' was.
 
-Paper: 900 queries to a person. Short episodes first make it surer: README, "Labelling", has the two commands.
-Options: `prefrl train HopperBackflip --help`.
+Paper: 900 queries to a person. Options: `prefrl train HopperBackflip --help`.
 """
 
 import sys

@@ -10,10 +10,9 @@ import torch
 from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
-from prefrl.algorithms.rlhf import make_recorder, train
+from prefrl.algorithms.rlhf import train
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
-from prefrl.evaluation import play_episodes
 from prefrl.labelers.oracle import Oracle
 from prefrl.metrics import normalised_return
 from prefrl.presence import only_trainer, trainer_is_present
@@ -320,18 +319,8 @@ def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
     assert PPO.load(folder.policy).policy.features_extractor.dtype == torch.bfloat16
 
 
-def test_learning_rate_and_entropy_bonus_decay_over_the_run_and_not_over_a_rollout(tmp_path):
-    decays = {"learning_rate_decay": 1.0, "ent_coef_decay": 0.5}
-    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, ent_coef=0.01, **decays)
+def test_the_learning_rate_decays_over_the_run_and_not_over_a_rollout(tmp_path):
+    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, learning_rate_decay=1.0)
     _, folder = run(dataclasses.replace(SMALL, labels=0, steps=1024, agent=agent), tmp_path / "run")
-    last = PPO.load(folder.policy)  # as at the beginning of the last of four rollouts
-    assert last.policy.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 256 / 1024)
-    assert last.ent_coef == pytest.approx(0.01 * (1 - 0.5 * 768 / 1024))
-
-
-def test_an_agent_learns_from_the_middle_of_a_flip_and_is_judged_from_standing():
-    flip = dataclasses.replace(SMALL, env_id="prefrl/HopperBackflip-v0", labels=0)
-    learned_from = make_recorder(flip).reset()
-    judged = play_episodes(flip.env_id, lambda obs: np.zeros((len(obs), 3)), 20, seed=0, horizon=2).obs
-    assert np.abs(learned_from[:, 8]).max() >= 2.0  # rad/s of the torso
-    assert np.abs(judged[0, :, 8]).max() < 0.1
+    last = PPO.load(folder.policy).policy.optimizer.param_groups[0]["lr"]
+    assert last == pytest.approx(1e-3 * 256 / 1024)  # at the beginning of the last of four rollouts

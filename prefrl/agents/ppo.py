@@ -115,13 +115,9 @@ def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> Non
         buffer.prepare = network.centred  # its background is the same until the agent has learned from the rollout
 
 
-def decay(model: PPO, config: PpoConfig, progress: float) -> None:
-    """What the next rollout is learned with, after the share `progress` of the run.
-
-    SB3's own schedules would see one rollout as all, and it has none for the entropy bonus.
-    """
+def set_learning_rate(model: PPO, config: PpoConfig, progress: float) -> None:
+    """That of the next rollout, after the share `progress` of the run: SB3's own schedules see one rollout as all."""
     model.lr_schedule = FloatSchedule(config.learning_rate * (1 - config.learning_rate_decay * progress))
-    model.ent_coef = config.ent_coef * (1 - config.ent_coef_decay * progress)
 
 
 def learn_one_rollout(model: PPO) -> None:

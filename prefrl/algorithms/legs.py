@@ -11,7 +11,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents.features import observe
-from prefrl.agents.ppo import decay, learn_one_rollout, set_rewards
+from prefrl.agents.ppo import learn_one_rollout, set_learning_rate, set_rewards
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.evaluation import act_by, act_randomly
@@ -68,7 +68,7 @@ class Leg:
     def learn_one_rollout(self) -> None:
         """The agent collects a rollout, is paid by the learned reward, and learns from it."""
         model, config = self._learner.model, self._config
-        decay(model, config.agent, progress=model.num_timesteps / config.steps)
+        set_learning_rate(model, config.agent, progress=model.num_timesteps / config.steps)
         learn_one_rollout(model)
         self._remember()
         self._learner.average.update_parameters(model.policy)
