@@ -1,5 +1,6 @@
 """Observations are Gymnasium v5's; true rewards are those of the 2017 release, by hand."""
 
+import copy
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -98,6 +99,12 @@ def test_backflip_is_paid_for_the_observation_before_the_action():
         step = Transition(before, 0.0, action, env.unwrapped.data, dt=0.1)
         assert reward == 0.0
         assert info["true_reward"] == tasks.hopper_backflip.reward(step)
+
+
+@pytest.mark.parametrize("name", ["Hopper", "HopperBackflip"])
+def test_a_task_can_be_copied(name):
+    env = gym.make(f"prefrl/{name}-v0")
+    np.testing.assert_array_equal(copy.deepcopy(env).reset(seed=0)[0], env.reset(seed=0)[0])
 
 
 def test_a_hopper_that_has_flipped_feels_as_before():

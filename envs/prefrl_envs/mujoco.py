@@ -27,6 +27,7 @@ from gymnasium.envs.mujoco.reacher_v5 import ReacherEnv
 from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
 from gymnasium.spaces import Box
+from gymnasium.utils import EzPickle
 
 
 class Physics(Protocol):
@@ -256,6 +257,7 @@ class TurningHopperEnv(HopperEnv):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        EzPickle.__init__(self, **kwargs)  # HopperEnv hands its own over by position
         self.observation_space = Box(-np.inf, np.inf, (12,), np.float64)
 
     def _get_obs(self) -> np.ndarray:
