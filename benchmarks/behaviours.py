@@ -3,8 +3,9 @@
     python benchmarks/behaviours.py HopperBackflip --seeds 0 1 2 --runs runs --results again
 
 `prefrl train --labeler human` asks; a labeler in this process answers in a sitting like the window's and the page's,
-through the same store, by the oracle's rule in a person's place. Once the behaviour is begun, `prefrl resume` goes on
-with longer episodes: while a fall is still what always happens, they would mostly be spent lying.
+through the same store, by the oracle's rule in a person's place. After two thirds of them `prefrl resume --fresh-agent`
+has a new agent learn from what there is: the first has learned from the early reward models' mistakes as well. The
+last third is about what the new one does.
 
 A run that is there already is passed over, one that was interrupted goes on: start the same line again.
 """
@@ -33,15 +34,15 @@ PAUSE_S = 0.05  # where nothing is open
 
 
 class Stage(NamedTuple):
-    """A part of a run, up to so many steps and labels; None is the suite's horizon."""
+    """A part of a run, up to so many steps and labels."""
 
     steps: int
     labels: int
-    horizon: int | None = None
+    fresh_agent: bool = False
 
 
 STAGES = {
-    "HopperBackflip": (Stage(750_000, 900), Stage(2_500_000, 900, horizon=1000)),
+    "HopperBackflip": (Stage(1_000_000, 600), Stage(4_000_000, 900, fresh_agent=True)),
     "HalfCheetahOneLeg": (Stage(1_000_000, 800),),
 }
 
@@ -70,13 +71,12 @@ def main() -> None:
 def finish(run: RunFolder, behaviour: str, seed: int, stage: Stage, eval_episodes: int) -> None:
     """Trains a run to the end of a stage, from wherever it is."""
     amounts = ["--steps", str(stage.steps), "--labels", str(stage.labels)]
-    amounts += ["--horizon", str(stage.horizon)] if stage.horizon else []
     if not run.config_file.exists():
         about = ["--labeler", "human", "--study", "behaviours", "--variant", "human", "--threads", "1"]
         about += ["--eval-episodes", str(eval_episodes), "--seed", str(seed), "--out", str(run.path)]
         command = ["train", behaviour, *amounts, *about]
     elif run.config().steps < stage.steps:
-        command = ["resume", str(run.path), *amounts]
+        command = ["resume", str(run.path), *amounts, *(["--fresh-agent"] if stage.fresh_agent else [])]
     elif run.summary_file.exists():
         return
     else:

@@ -27,6 +27,7 @@ class PpoConfig:
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     ent_coef: float = 0.0  # weight of the entropy bonus
+    ent_coef_decay: float = 0.0  # share of it that is gone by the end of the run, linearly
     vf_coef: float = 0.5  # weight of the value loss
     max_grad_norm: float = 0.5
     net: tuple[int, ...] = (64, 64)  # hidden units of policy and value function, each; images have cnn below
@@ -34,6 +35,7 @@ class PpoConfig:
     activation: Literal["tanh", "relu"] = "tanh"
     log_std_init: float = 0.0  # log of the initial standard deviation of the actions
     ortho_init: bool = True
+    reset_step: int | None = None  # step of the run at which it starts again with fresh weights; None: never
     averaging: float = 0.0  # share that the mean policy, which is judged and saved, keeps at a rollout; 0: the last one
 
 
@@ -173,7 +175,7 @@ class RlhfConfig:
                 _require(value >= least, f"{name} must be at least {least}, got {value}")
         for group, name in ((self.reward, "reward_std"), (self.query, "schedule_constant"), (self.agent, "gamma")):
             _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
-        _check_shares(self.agent)
+        _check_agent(self.agent)
         _require(
             all(size >= 1 for size in self.reward.hidden + self.agent.net),
             f"layers need at least 1 unit, got hidden {self.reward.hidden} and net {self.agent.net}",
@@ -214,9 +216,15 @@ class RlhfConfig:
         return self.query.initial_steps if self.labels else 0
 
 
-def _check_shares(agent: PpoConfig) -> None:
-    decay, kept = agent.learning_rate_decay, agent.averaging
-    _require(0 <= decay <= 1, f"learning_rate_decay is a share, from 0 to 1, got {decay}")
+def _check_agent(agent: PpoConfig) -> None:
+    for name in ("learning_rate_decay", "ent_coef_decay"):
+        decay = getattr(agent, name)
+        _require(0 <= decay <= 1, f"{name} is a share, from 0 to 1, got {decay}")
+    _require(
+        agent.reset_step is None or agent.reset_step >= 0,
+        f"reset_step must not be negative, got {agent.reset_step}",
+    )
+    kept = agent.averaging
     _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
     _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")
 

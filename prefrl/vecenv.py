@@ -25,6 +25,7 @@ def make_vec_env(
     on_end: OnEnd = "absorb",
     threads: int = 1,
     atari: AtariConfig = AtariConfig(),
+    practice: bool = False,
 ) -> VecEnv:
     """N copies of an environment; copy i is seeded with seed + i.
 
@@ -39,6 +40,7 @@ def make_vec_env(
         on_end: see `prefrl_envs.wrappers.FixedHorizon`.
         threads: that step MuJoCo tasks of the suite and Atari games; the others are stepped one by one.
         atari: of an Atari game.
+        practice: whether an agent learns in them: half of HopperBackflip's episodes then begin in the middle of a flip.
 
     Raises:
         ValueError: unknown id, or no horizon for an environment outside the suite.
@@ -49,7 +51,7 @@ def make_vec_env(
     if row is not None and "mujoco" in row.tags:
         from prefrl_envs.vector import MujocoBatch
 
-        venv: VecEnv = MujocoVecEnv(MujocoBatch(env_id, num_envs, threads, horizon))
+        venv: VecEnv = MujocoVecEnv(MujocoBatch(env_id, num_envs, threads, horizon, practice))
     elif row is not None and row.scored:
         from prefrl_envs.atari_vector import AtariBatch
 

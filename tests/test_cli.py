@@ -148,6 +148,19 @@ def test_resume_extends_a_finished_run(run, capsys):
     assert json.loads((run / "summary.json").read_text())["labels_answered"] == 26
 
 
+def test_a_fresh_agent_goes_on_from_all_that_was_compared(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", "PointGoal", "--labels", "20", "--out", str(out), *TINY]) == 0
+    made_for = json.loads((out / "config.json").read_text())["steps"]
+    capsys.readouterr()
+    without_steps = refused(capsys, "resume", str(out), "--fresh-agent")
+    assert f"a fresh agent needs steps to learn in; give more --steps than the run's {made_for}" in without_steps
+    assert main(["resume", str(out), "--steps", str(made_for + 1024), "--fresh-agent"]) == 0
+    assert f"at {made_for:,} steps the agent starts again with fresh weights" in capsys.readouterr().err
+    assert json.loads((out / "config.json").read_text())["agent"]["reset_step"] == made_for
+    assert json.loads((out / "summary.json").read_text())["labels_answered"] == 20
+
+
 def test_fit_learns_from_the_store_alone(run, tmp_path, capsys):
     store, out = str(run / "preferences.sqlite3"), str(tmp_path / "reward")
     assert main(["fit", store, "--env", "PointGoal", "--out", out, "--epochs", "5"]) == 0

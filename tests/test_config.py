@@ -55,6 +55,8 @@ def test_a_setting_nobody_knows_is_named():
         ({"store": "postgresql://ann@/name?host=/run&password=secret"}, "the store's URL holds a password"),
         ({"store": "postgresql://ann:secret@host:port/name"}, "cannot read the store's URL; postgresql"),
         ({"agent": PpoConfig(learning_rate_decay=1.5)}, "learning_rate_decay is a share, from 0 to 1, got 1.5"),
+        ({"agent": PpoConfig(reset_step=-1)}, "reset_step must not be negative, got -1"),
+        ({"agent": PpoConfig(ent_coef_decay=-1.0)}, "ent_coef_decay is a share, from 0 to 1, got -1.0"),
         ({"agent": PpoConfig(averaging=1.0)}, "averaging is a share below 1, got 1.0"),
         ({"agent": PpoConfig(batch_size=100)}, "batch_size 100 must divide a rollout of 2048 steps"),
     ],

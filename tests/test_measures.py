@@ -5,12 +5,13 @@ import pytest
 from prefrl_envs.measures import one_leg, rotations
 
 UP = 3.0  # metres: all of the hopper in the air
+STANDING = 1.21
 
 
 def spin(turns, height=UP, steps=200):
-    """[T, 1, 6] the hopper turning backward in the air."""
+    """[T, 1, 6] the hopper turning backward in the air, from its foot."""
     states = np.zeros((steps, 1, 6))
-    states[:, 0, 1] = height
+    states[0, 0, 1], states[1:, 0, 1] = STANDING, height
     states[:, 0, 2] = -np.linspace(0, 2 * np.pi * turns + 1e-6, steps)
     return states
 
@@ -32,6 +33,15 @@ def test_a_turn_on_the_torso_or_over_the_foot_on_the_ground_begins_anew():
     states[lying, 0, 1] = -1.25
     assert rotations(states)["rotations"] == [2]
     assert rotations(spin(3.0, height=-1.0))["rotations"] == [0]
+
+
+def test_a_turn_that_it_did_not_take_off_for_does_not_count():
+    states = spin(3.0)
+    states[0, 0, 1] = UP
+    upright = np.argmin(np.abs(states[:, 0, 2] + 2 * np.pi))  # after the first
+    assert rotations(states)["rotations"] == [0]
+    states[upright, 0, 1] = STANDING
+    assert rotations(states)["rotations"] == [2]
 
 
 def test_every_episode_is_counted_for_itself():

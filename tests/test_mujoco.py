@@ -61,7 +61,7 @@ def test_true_reward_by_hand(name, physics, expected):
     physics = {"qpos": [0.0, 0.0]} | physics
     for copies in ((), (2,)):
         fields = {field: np.broadcast_to(value, copies + np.shape(value)) for field, value in physics.items()}
-        step = Transition(np.zeros(0), np.full(copies, 0.5), np.zeros(0), SimpleNamespace(**fields), dt=0.1)
+        step = Transition(np.full((*copies, 1), 0.5), SimpleNamespace(**fields), dt=0.1)
         np.testing.assert_allclose(getattr(tasks, name).reward(step), np.full(copies, expected), atol=1e-12)
 
 
@@ -82,40 +82,89 @@ def test_torque_costs_nothing():
     assert reward == pytest.approx(-np.linalg.norm(obs[-2:]), abs=0.02)  # v5 would subtract 0.2 more
 
 
-@pytest.mark.parametrize("height, expected", [(1.4, 2.1), (0.8, 0.3), (0.6, 0.0), (0.2, 0.0)])
-def test_backflip_by_hand(height, expected):
-    """-spin * the height above 0.7 m."""
-    obs = np.array([height, 0, 1, 0, 0, 0, 2.0, 0, -3.0, 1.0, 2.0, -1.0])
-    step = Transition(obs, 0.0, np.zeros(3), SimpleNamespace(qpos=np.zeros(6)), dt=0.1)
-    assert tasks.hopper_backflip.reward(step) == pytest.approx(expected)
+@pytest.fixture(scope="module")
+def hopper():
+    return tasks.hopper_backflip.v5()
 
 
-def test_backflip_is_paid_for_the_observation_before_the_action():
-    env = gym.make("prefrl/HopperBackflip-v0")
-    obs, _ = env.reset(seed=0)
-    for _ in range(3):
-        before, action = obs, env.action_space.sample()
-        obs, reward, _, _, info = env.step(action)
-        step = Transition(before, 0.0, action, env.unwrapped.data, dt=0.1)
-        assert reward == 0.0
-        assert info["true_reward"] == tasks.hopper_backflip.reward(step)
+def backflip_reward(hopper, height, pitch, turn=-0.3, hip=0.0, knee=0.0):
+    """What a turn of `turn` rad in 0.1 s is paid that ends in this pose."""
+    hopper.set_state(np.array([0.0, height, pitch, hip, knee, 0.0]), np.zeros(6))
+    before = hopper.data.qpos - [0, 0, turn, 0, 0, 0]
+    return tasks.hopper_backflip.reward(Transition(before, hopper.data, dt=0.1))
 
 
-@pytest.mark.parametrize("name", ["Hopper", "HopperBackflip"])
-def test_a_task_can_be_copied(name):
-    env = gym.make(f"prefrl/{name}-v0")
+class TestBackflip:
+    def test_the_capsules_are_those_of_the_model(self, hopper):
+        for (geom, half_length, radius), name in ((tasks.HOPPER_TORSO[0], "torso"), (tasks.HOPPER_FOOT[0], "foot")):
+            assert hopper.model.geom(geom).name == f"{name}_geom"
+            np.testing.assert_allclose(hopper.model.geom_size[geom, :2], [radius, half_length])
+
+    @pytest.mark.parametrize(
+        "pose, expected",
+        [
+            ({"height": 2.0, "pitch": -np.pi}, 3.0 * 2.0),  # in the air
+            ({"height": 2.0, "pitch": -np.pi, "turn": 0.3}, -3.0 * 2.0),  # forward
+            ({"height": 1.25, "pitch": 0.0}, 3.0 * 1.25),  # on its foot
+            ({"height": 0.5, "pitch": -np.pi}, 3.0 * 0.5 - 3.0 * 0.2),  # on its head, the foot up
+        ],
+    )
+    def test_by_hand(self, hopper, pose, expected):
+        assert backflip_reward(hopper, **pose) == pytest.approx(expected)
+
+    def test_to_turn_far_before_the_foot_has_left_the_ground_costs_more_than_it_is_paid(self, hopper):
+        late = {"height": 0.96, "pitch": -1.7, "hip": -1.2, "knee": -0.3}
+        assert backflip_reward(hopper, **late) < 0.0
+        assert 0.0 < tasks.clearance(hopper.data, tasks.HOPPER_FOOT) < 0.05
+        in_the_air = late | {"height": 1.4}
+        assert backflip_reward(hopper, **in_the_air) == pytest.approx(3.0 * 1.4)
+
+    def test_a_fall_costs_no_more_for_the_foot_on_the_ground(self, hopper):
+        falling = {"height": 0.35, "pitch": -1.4}
+        assert backflip_reward(hopper, **falling) == pytest.approx(3.0 * 0.35 - 3.0 * 0.35)
+        assert tasks.clearance(hopper.data, tasks.HOPPER_FOOT) < 0.05
+
+    def test_rocking_is_paid_less_than_nothing_near_the_ground(self, hopper):
+        back = backflip_reward(hopper, height=0.6, pitch=-2.5)
+        assert back + backflip_reward(hopper, height=0.6, pitch=-2.5, turn=0.3) < 0.0
+
+    def test_the_reward_is_the_oracles_alone(self):
+        env = gym.make("prefrl/HopperBackflip-v0")
+        env.reset(seed=0)
+        data = env.unwrapped.data
+        for _ in range(3):
+            before = data.qpos.copy()
+            _, reward, _, _, info = env.step(env.action_space.sample())
+            assert reward == 0.0
+            step = Transition(before, data, env.unwrapped.dt)
+            assert info["true_reward"] == tasks.hopper_backflip.reward(step)
+
+    @pytest.mark.parametrize("mid_flip", [0.0, 0.5, 1.0])
+    def test_a_share_of_the_episodes_may_begin_in_the_air_turning_backward(self, mid_flip):
+        env = gym.make("prefrl/HopperBackflip-v0", mid_flip=mid_flip)
+        starts = [env.reset(seed=seed)[0] for seed in range(40)]
+        spins = np.array([obs[8] for obs in starts])
+        thrown = np.abs(spins) > 0.1
+        assert abs(thrown.sum() - 40 * mid_flip) <= 40 * mid_flip * (1 - mid_flip)
+        assert (spins[thrown] <= -2.0).all()
+        assert all(obs[0] >= 1.2 for obs in starts)
+
+
+@pytest.mark.parametrize("name, kwargs", [("Hopper", {}), ("HopperBackflip", {"mid_flip": 1.0})])
+def test_a_task_can_be_copied(name, kwargs):
+    env = gym.make(f"prefrl/{name}-v0", **kwargs)
     np.testing.assert_array_equal(copy.deepcopy(env).reset(seed=0)[0], env.reset(seed=0)[0])
 
 
-def test_a_hopper_that_has_flipped_feels_as_before():
-    env = gym.make("prefrl/HopperBackflip-v0")
+def test_a_hopper_that_has_flipped_feels_as_before(hopper):
     v5 = gym.make("Hopper-v5").unwrapped
-    obs, expected = env.reset(seed=3)[0], v5.reset(seed=3)[0]
-    assert env.observation_space.contains(obs)
-    np.testing.assert_array_equal(obs, [expected[0], *(f(expected[1]) for f in (np.sin, np.cos)), *expected[2:]])
-    data = env.unwrapped.data
-    data.qpos[2] += 2 * np.pi
-    np.testing.assert_allclose(tasks.hopper_backflip.observe(data), obs, atol=1e-12)
+    qpos, qvel = np.array([0.1, 1.2, 0.4, -0.1, -0.2, 0.3]), np.linspace(-1.0, 1.0, 6)
+    v5.set_state(qpos, qvel)
+    expected = v5._get_obs()
+    for turned in (0.0, 2 * np.pi):
+        hopper.set_state(qpos + np.array([0, 0, turned, 0, 0, 0]), qvel)
+        felt = [expected[0], *(f(expected[1]) for f in (np.sin, np.cos)), *expected[2:]]
+        np.testing.assert_allclose(tasks.hopper_backflip.observe(hopper.data), felt, atol=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +194,7 @@ class TestOneLeg:
         for joint, value in pose.items():
             v5.data.joint(joint).qpos = value
         mj.mj_forward(v5.model, v5.data)
-        step = Transition(np.zeros(0), x=-0.2, action=np.zeros(6), physics=v5.data, dt=0.1)
+        step = Transition(qpos_before=np.array([-0.2]), physics=v5.data, dt=0.1)
         assert tasks.half_cheetah_one_leg.reward(step) == pytest.approx(expected)
 
 

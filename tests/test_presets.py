@@ -86,6 +86,21 @@ def test_a_person_need_not_wait_for_a_first_pair_longer_than_the_pool_takes_to_f
     assert config.query.initial_steps == config.query.pool_steps
 
 
+def test_a_backflip_begins_with_wide_actions_and_ends_without_a_bonus_for_them():
+    agent = preset_config("default", "prefrl/HopperBackflip-v0", labels=900).agent
+    hopper = preset_config("default", "prefrl/Hopper-v0", labels=900).agent
+    assert agent.log_std_init > hopper.log_std_init
+    assert (agent.ent_coef_decay, agent.learning_rate_decay) == (1.0, 1.0)
+    assert (hopper.ent_coef_decay, hopper.learning_rate_decay) == (0.0, 0.0)
+
+
+def test_a_backflips_reward_model_is_held_back_less():
+    flip, hopper = (
+        preset_config("default", f"prefrl/{name}-v0", labels=900).reward for name in ("HopperBackflip", "Hopper")
+    )
+    assert flip.l2_low > hopper.l2_high
+
+
 def test_default_is_one_preset_for_all_games_and_not_that_of_control():
     configs = [preset_config("default", entry.id, labels=5500, steps=2_000_000) for entry in GAMES]
     assert len(configs) >= 7

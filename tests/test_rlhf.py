@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
-from prefrl.algorithms.rlhf import train
+from prefrl.algorithms.rlhf import make_recorder, train
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
+from prefrl.evaluation import play_episodes
 from prefrl.labelers.oracle import Oracle
 from prefrl.metrics import normalised_return
 from prefrl.presence import only_trainer, trainer_is_present
@@ -319,8 +320,42 @@ def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
     assert PPO.load(folder.policy).policy.features_extractor.dtype == torch.bfloat16
 
 
-def test_the_learning_rate_decays_over_the_run_and_not_over_a_rollout(tmp_path):
-    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, learning_rate_decay=1.0)
+def test_learning_rate_and_entropy_bonus_decay_over_the_run_and_not_over_a_rollout(tmp_path):
+    decays = {"learning_rate_decay": 1.0, "ent_coef_decay": 0.5}
+    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, ent_coef=0.01, **decays)
     _, folder = run(dataclasses.replace(SMALL, labels=0, steps=1024, agent=agent), tmp_path / "run")
-    last = PPO.load(folder.policy).policy.optimizer.param_groups[0]["lr"]
-    assert last == pytest.approx(1e-3 * 256 / 1024)  # at the beginning of the last of four rollouts
+    last = PPO.load(folder.policy)  # as at the beginning of the last of four rollouts
+    assert last.policy.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 256 / 1024)
+    assert last.ent_coef == pytest.approx(0.01 * (1 - 0.5 * 768 / 1024))
+
+
+def test_an_agent_that_is_reset_starts_again_once(tmp_path):
+    def trained(steps, reset_step, folder):
+        frozen = dataclasses.replace(SMALL.agent, learning_rate=0.0, averaging=0.9, reset_step=reset_step)
+        _, folder = run(dataclasses.replace(SMALL, labels=0, steps=steps, agent=frozen), tmp_path / folder)
+        return PPO.load(folder.policy).policy
+
+    before, whole = trained(512, 600, "run"), trained(1024, 600, "whole")
+    resumed = trained(1024, 600, "run")
+    kept = trained(1024, None, "kept")
+    weights = [torch.nn.utils.parameters_to_vector(p.parameters()) for p in (before, whole, resumed, kept)]
+    assert torch.equal(weights[0], weights[3])
+    assert not torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[1], weights[2])
+    seen = [policy.features_extractor.moments.count for policy in (whole, kept)]
+    assert seen[0] == seen[1] > 0
+
+
+def test_rates_decay_from_the_reset_on(tmp_path):
+    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, learning_rate_decay=1.0, reset_step=500)
+    _, folder = run(dataclasses.replace(SMALL, labels=0, steps=1024, agent=agent), tmp_path / "run")
+    last = PPO.load(folder.policy)  # the last rollout began at step 768
+    assert last.policy.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 256 / 524)
+
+
+def test_an_agent_learns_from_the_middle_of_a_flip_and_is_judged_from_standing():
+    flip = dataclasses.replace(SMALL, env_id="prefrl/HopperBackflip-v0", labels=0)
+    learned_from = make_recorder(flip).reset()
+    judged = play_episodes(flip.env_id, lambda obs: np.zeros((len(obs), 3)), 20, seed=0, horizon=2).obs
+    assert np.abs(learned_from[:, 8]).max() >= 2.0  # rad/s of the torso
+    assert np.abs(judged[0, :, 8]).max() < 0.1

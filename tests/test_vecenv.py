@@ -174,3 +174,12 @@ def _assert_equal(obs, expected):
     for one, two in zip(_values(obs), _values(expected), strict=True):
         np.testing.assert_array_equal(one, two)
         assert one.dtype == two.dtype
+
+
+def test_only_an_agent_that_learns_begins_in_the_middle_of_a_flip():
+    def spins(practice):
+        venv = make_vec_env("prefrl/HopperBackflip-v0", 20, seed=0, practice=practice)
+        return np.abs(venv.reset()[:, 8])
+
+    assert (spins(practice=False) < 0.1).all()
+    assert 5 <= (spins(practice=True) >= 2.0).sum() <= 15

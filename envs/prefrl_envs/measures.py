@@ -14,7 +14,6 @@ from prefrl_envs import mujoco as tasks
 Measures = dict[str, np.ndarray]
 
 _ON_THE_GROUND = 0.005  # metres between a body and the ground, at or below which it touches
-_HOPPER = {"torso": ((1, 0.2, 0.05),), "foot": ((4, 0.195, 0.06),)}  # row of geom_xpos, half length, radius: metres
 
 LONG_RUN = 20  # steps, 1 s: a gallop sets its front leg down two or three times in that time
 
@@ -24,15 +23,17 @@ def rotations(states: np.ndarray) -> Measures:
 
     One is complete when the torso's pitch has gained 2 pi backward since the last one, without the torso touching
     the ground on the way and with the foot in the air whenever the torso is upside down. What breaks this rule
-    begins anew: rolling on the ground, or tipping over and getting up, counts for nothing.
+    begins anew: rolling on the ground, or tipping over and getting up, counts for nothing. Nor does a turn that an
+    episode began with, before the foot first stood on the ground.
 
     Args:
         states: [T, N, 6] joint positions.
     """
-    torso, foot = (_clearances(tasks.hopper, states, parts) for parts in (_HOPPER["torso"], _HOPPER["foot"]))
+    torso, foot = (_clearances(tasks.hopper, states, parts) for parts in (tasks.HOPPER_TORSO, tasks.HOPPER_FOOT))
     pitch = -states[..., 2]
     upside_down = np.cos(pitch) < 0
-    broken = (torso <= _ON_THE_GROUND) | (upside_down & (foot <= _ON_THE_GROUND))
+    stood = np.logical_or.accumulate(foot <= _ON_THE_GROUND, axis=0)
+    broken = (torso <= _ON_THE_GROUND) | (upside_down & (foot <= _ON_THE_GROUND)) | ~stood
     return {"rotations": np.array([_turns(*each) for each in zip(pitch.T, broken.T, strict=True)])}
 
 

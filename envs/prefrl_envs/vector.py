@@ -29,6 +29,7 @@ class MujocoBatch:
         num_envs: N.
         num_threads: threads that step, the caller's included; 0 takes every processor.
         horizon: steps of an episode, None for the suite's.
+        practice: whether episodes begin as the task lets them begin where an agent learns.
 
     Attributes:
         terminal_observations: [N, O] after a step that ended the episodes, else None.
@@ -36,21 +37,29 @@ class MujocoBatch:
 
     terminal_observations: np.ndarray | None = None
 
-    def __init__(self, env_id: str, num_envs: int, num_threads: int = 1, horizon: int | None = None) -> None:
+    def __init__(
+        self,
+        env_id: str,
+        num_envs: int,
+        num_threads: int = 1,
+        horizon: int | None = None,
+        practice: bool = False,
+    ) -> None:
         row = entry(env_id)
         if "mujoco" not in row.tags:
             raise ValueError(f"{env_id} is not a MuJoCo task: only those are stepped as a batch")
         task = cast(Task, load_env_creator(row.entry_point))
         self.num_envs, self.horizon = num_envs, row.horizon if horizon is None else horizon
         self._task = task
-        self._v5: Any = task.v5()  # draws the initial states of all copies, in turn
+        self._v5: Any = task.v5(
+            **(task.practice if practice else {})
+        )  # draws the initial states of all copies, in turn
         self.observation_space, self.action_space = self._v5.observation_space, self._v5.action_space
         self._rngs = [seeding.np_random(None)[0] for _ in range(num_envs)]
         self._batch = Batch(self._v5.model, num_envs, num_threads)
         fields = ("qpos", "qvel", "ctrl", *task.fields)
         self._physics: Any = SimpleNamespace(**{name: self._batch.bind(name) for name in fields})
         self._elapsed = 0
-        self._obs = np.zeros((num_envs, *self.observation_space.shape))
 
     def reset(self, seeds: Sequence[int | None] | None = None) -> np.ndarray:
         """Starts every episode anew: [N, O] observations.
@@ -63,8 +72,7 @@ class MujocoBatch:
                 self._rngs[i], _ = seeding.np_random(seed)
         self._elapsed = 0
         self.terminal_observations = None
-        self._obs = np.stack([self._start(i) for i in range(self.num_envs)])
-        return self._obs
+        return np.stack([self._start(i) for i in range(self.num_envs)])
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One step of every copy.
@@ -76,18 +84,18 @@ class MujocoBatch:
             observations [N, O], after the horizon those of the new episodes; true rewards [N], of the
             behaviours as well; truncated [N], whether the horizon was reached.
         """
-        obs, x = self._obs, self._physics.qpos[:, 0].copy()
+        qpos_before = self._physics.qpos.copy()
         self._physics.ctrl[:] = actions
         self._batch.step(nstep=self._v5.frame_skip)
-        self._obs = self._task.observe(self._physics)
-        true_rewards = self._task.reward(Transition(obs, x, actions, self._physics, self._v5.dt))
+        obs = self._task.observe(self._physics)
+        true_rewards = self._task.reward(Transition(qpos_before, self._physics, self._v5.dt))
         self._elapsed += 1
         ended = self._elapsed >= self.horizon
-        terminal = self._obs if ended else None
+        terminal = obs if ended else None
         if ended:
-            self.reset()
+            obs = self.reset()
         self.terminal_observations = terminal
-        return self._obs, true_rewards, np.full(self.num_envs, ended)
+        return obs, true_rewards, np.full(self.num_envs, ended)
 
     def render_states(self) -> np.ndarray:
         """[N, nq] float32 positions: what it takes to draw the current observations."""

@@ -115,9 +115,33 @@ def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> Non
         buffer.prepare = network.centred  # its background is the same until the agent has learned from the rollout
 
 
-def set_learning_rate(model: PPO, config: PpoConfig, progress: float) -> None:
-    """That of the next rollout, after the share `progress` of the run: SB3's own schedules see one rollout as all."""
+def reset(model: PPO, seed: int) -> None:
+    """Fresh weights, drawn with `seed`, and a fresh optimizer; what the policy has seen of its observations stays.
+
+    An agent that has learned from an early reward model's mistakes may never find what a later one pays for, and one
+    that starts again does (Nikishin et al. 2022, "The primacy bias in deep reinforcement learning").
+    """
+    with torch.random.fork_rng(devices=[]):  # layers draw their weights from the CPU's global generator
+        torch.default_generator.manual_seed(seed)
+        fresh = model.policy_class(
+            model.observation_space, model.action_space, model.lr_schedule, **model.policy_kwargs
+        )
+    with torch.no_grad():
+        for weights, new in zip(model.policy.parameters(), fresh.parameters(), strict=True):
+            weights.copy_(new)
+    model.policy.optimizer.state.clear()
+
+
+def decay(model: PPO, config: PpoConfig, steps: int) -> None:
+    """What the next rollout is learned with in a run of so many steps, from the reset on where there was one.
+
+    SB3's own schedules would see one rollout as all, and it has none for the entropy bonus.
+    """
+    step, reset_step = model.num_timesteps, config.reset_step
+    start = reset_step if reset_step is not None and reset_step <= step else 0
+    progress = (step - start) / (steps - start)
     model.lr_schedule = FloatSchedule(config.learning_rate * (1 - config.learning_rate_decay * progress))
+    model.ent_coef = config.ent_coef * (1 - config.ent_coef_decay * progress)
 
 
 def learn_one_rollout(model: PPO) -> None:

@@ -204,6 +204,7 @@ def make_recorder(config: RlhfConfig) -> Recorder:
         on_end=config.on_end,
         threads=config.threads,
         atari=config.atari,
+        practice=True,
     )
     return Recorder(VecMonitor(venv))
 

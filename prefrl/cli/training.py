@@ -93,6 +93,7 @@ def resume(
     steps: int | None = None,
     labels: int | None = None,
     horizon: int | None = None,
+    fresh_agent: bool = False,
 ) -> int:
     """Goes on with a run that was stopped or killed, or extends one that has ended.
 
@@ -101,10 +102,15 @@ def resume(
         steps: the new total of environment steps.
         labels: the new total of comparisons.
         horizon: steps of an episode from here on; longer ones, once what was learned in short ones is to last.
+        fresh_agent: after the steps that the run was made for, go on with an agent that has learned nothing yet, for
+            the --steps that it is extended by; comparisons and reward model stay.
     """
-
     folder = RunFolder(run)
     config = folder.config()
+    if fresh_agent:
+        if steps is None or steps <= config.steps:
+            raise ValueError(f"a fresh agent needs steps to learn in; give more --steps than the run's {config.steps}")
+        config = dataclasses.replace(config, agent=dataclasses.replace(config.agent, reset_step=config.steps))
     steps, labels = config.steps if steps is None else steps, config.labels if labels is None else labels
     horizon = config.horizon if horizon is None else horizon
     if steps < config.steps or labels < config.labels:
@@ -162,6 +168,12 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
     oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
     if config.labeler == "human":
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
+    if config.agent.reset_step is not None:
+        print(
+            f"at {config.agent.reset_step:,} steps the agent starts again with fresh weights; comparisons and reward "
+            "model stay",
+            file=sys.stderr,
+        )
     if warning := visible_score(config):
         print(warning, file=sys.stderr)
     stop = StopOnSignal()
