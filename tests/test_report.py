@@ -313,6 +313,15 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
         write_report(tmp_path / "nowhere")
 
 
+def test_where_a_fresh_agent_began_is_said(tmp_path):
+    make_run(tmp_path)
+    assert "fresh agent" not in report(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["agent"]["reset_step"] = 20_000
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "From 20,000 steps on it is a fresh agent that learns." in report(tmp_path)
+
+
 def test_a_password_stays_out_of_it(tmp_path):
     make_run(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

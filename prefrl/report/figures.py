@@ -47,6 +47,9 @@ def curves(run: RunRecord) -> str:
             ),
         ]
     lead = "Faint points are what was measured, lines their local mean."
+    reset_step = run.config.get("agent", {}).get("reset_step")
+    if reset_step is not None:
+        lead += f" From {reset_step:,} steps on it is a fresh agent that learns."
     return section("Learning", lead, _grid(panels), id="learning")
 
 
