@@ -5,7 +5,7 @@
 `prefrl train --labeler human` asks; a labeler in this process answers in a sitting like the window's and the page's,
 through the same store, by the oracle's rule in a person's place. After two thirds of them `prefrl resume --fresh-agent`
 has a new agent learn from what there is: the first has learned from the early reward models' mistakes as well. The
-last third is about what the new one does.
+last third is about what the new one does, and once they are given it goes on for as long again.
 
 A run that is there already is passed over, one that was interrupted goes on: start the same line again.
 """
@@ -42,7 +42,7 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "HopperBackflip": (Stage(1_000_000, 600), Stage(4_000_000, 900, fresh_agent=True)),
+    "HopperBackflip": (Stage(1_000_000, 600), Stage(4_000_000, 900, fresh_agent=True), Stage(7_000_000, 900)),
     "HalfCheetahOneLeg": (Stage(1_000_000, 800),),
 }
 

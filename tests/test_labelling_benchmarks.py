@@ -72,6 +72,6 @@ def test_a_behaviour_is_taught_in_stages_from_labels_that_another_process_gives(
     summary = json.loads((tmp_path / "results" / place / "summary.json").read_text())
     assert (summary["labels_answered"], summary["variant"], summary["rotations_mean"]) == (5, "human", 0)
     config = RunFolder(tmp_path / "runs" / place).config()
-    assert (config.labeler, config.steps, config.agent.reset_step) == ("human", 24_000, 6_000)
+    assert (config.labeler, config.steps, config.agent.reset_step) == ("human", 42_000, 6_000)
     with PreferenceStore.existing(tmp_path / "runs" / place / "preferences.sqlite3") as store:
         assert len(store.records()) == 5
