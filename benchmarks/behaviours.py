@@ -3,9 +3,9 @@
     python benchmarks/behaviours.py HopperBackflip --seeds 0 1 2 --runs runs --results again
 
 `prefrl train --labeler human` asks; a labeler in this process answers in a sitting like the window's and the page's,
-through the same store, by the oracle's rule in a person's place. After two thirds of them `prefrl resume --fresh-agent`
-has a new agent learn from what there is: the first has learned from the early reward models' mistakes as well. The
-last third is about what the new one does, and once they are given it goes on for as long again.
+through the same store, by the oracle's rule in a person's place. After two thirds of the labels `prefrl resume
+--fresh-agent` has a new agent learn from what there is: the first has learned from the early reward models' mistakes
+as well. The last third is about what the new one does; once they are given it goes on for as long again.
 
 A run that is there already is passed over, one that was interrupted goes on: start the same line again.
 """

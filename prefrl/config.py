@@ -198,6 +198,12 @@ class RlhfConfig:
             f"clip_steps {self.query.clip_steps} is longer than the {self.agent.n_steps} steps that a rollout has of "
             "each environment; raise --n-steps or lower --clip-steps",
         )
+        reset_step = self.agent.reset_step
+        _require(
+            reset_step is None or self.initial_steps <= reset_step < self.steps,
+            f"reset_step must lie after the {self.initial_steps} steps before learning and before the end at "
+            f"{self.steps}, got {reset_step}",
+        )
         rollout = self.agent.num_envs * self.agent.n_steps
         _require(
             rollout % self.agent.batch_size == 0,
@@ -220,10 +226,6 @@ def _check_agent(agent: PpoConfig) -> None:
     for name in ("learning_rate_decay", "ent_coef_decay"):
         decay = getattr(agent, name)
         _require(0 <= decay <= 1, f"{name} is a share, from 0 to 1, got {decay}")
-    _require(
-        agent.reset_step is None or agent.reset_step >= 0,
-        f"reset_step must not be negative, got {agent.reset_step}",
-    )
     kept = agent.averaging
     _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
     _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")

@@ -40,7 +40,8 @@ def make_vec_env(
         on_end: see `prefrl_envs.wrappers.FixedHorizon`.
         threads: that step MuJoCo tasks of the suite and Atari games; the others are stepped one by one.
         atari: of an Atari game.
-        practice: whether an agent learns in them: half of HopperBackflip's episodes then begin in the middle of a flip.
+        practice: whether an agent learns in them: half of HopperBackflip's episodes then begin in the middle of a flip,
+            those of other environments as ever.
 
     Raises:
         ValueError: unknown id, or no horizon for an environment outside the suite.

@@ -156,9 +156,13 @@ def test_a_fresh_agent_goes_on_from_all_that_was_compared(tmp_path, capsys):
     without_steps = refused(capsys, "resume", str(out), "--fresh-agent")
     assert f"a fresh agent needs steps to learn in; give more --steps than the run's {made_for}" in without_steps
     assert main(["resume", str(out), "--steps", str(made_for + 1024), "--fresh-agent"]) == 0
-    assert f"at {made_for:,} steps the agent starts again with fresh weights" in capsys.readouterr().err
+    assert f"after {made_for:,} steps a fresh agent begins" in capsys.readouterr().err
     assert json.loads((out / "config.json").read_text())["agent"]["reset_step"] == made_for
     assert json.loads((out / "summary.json").read_text())["labels_answered"] == 20
+
+    (out / "summary.json").unlink()  # as of a run that was stopped before its end
+    unfinished = refused(capsys, "resume", str(out), "--steps", "9999", "--fresh-agent")
+    assert f"`prefrl resume {out}` goes on, and a fresh agent may begin after" in unfinished
 
 
 def test_fit_learns_from_the_store_alone(run, tmp_path, capsys):

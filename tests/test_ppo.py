@@ -12,7 +12,15 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 from prefrl.agents.buffers import ReturnScale
 from prefrl.agents.features import observe
-from prefrl.agents.ppo import check_spaces, choose_device, learn_one_rollout, make_ppo, set_rewards
+from prefrl.agents.ppo import (
+    check_spaces,
+    choose_device,
+    decay_rates,
+    learn_one_rollout,
+    make_ppo,
+    reset_agent,
+    set_rewards,
+)
 from prefrl.config import PpoConfig, RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv
@@ -176,6 +184,31 @@ def test_the_policy_alone_acts_as_it_did(tmp_path):
     env.seed(11)
     assert evaluate_policy(PPO.load(tmp_path / "policy.zip"), env, n_eval_episodes=4) == expected
     assert (tmp_path / "policy.zip").stat().st_size < 200_000
+
+
+def test_a_reset_forgets_all_but_what_is_known_of_the_observations():
+    (first, _), (second, _) = (filled(lambda obs, actions: obs[:, 0], rollouts=2) for _ in range(2))
+    observe(first, np.ones((3, 2), np.float32))
+    torch.manual_seed(0)
+    drawn_next = torch.rand(1)
+    torch.manual_seed(0)
+    reset_agent(first, seed=1)
+    assert torch.equal(torch.rand(1), drawn_next)
+    weights = [torch.nn.utils.parameters_to_vector(model.policy.parameters()).detach() for model in (first, second)]
+    assert (weights[0] != weights[1]).float().mean() > 0.9
+    assert not first.policy.optimizer.state
+    assert first.policy.features_extractor.moments.count == 3
+    reset_agent(second, seed=1)
+    assert torch.equal(weights[0], torch.nn.utils.parameters_to_vector(second.policy.parameters()))
+
+
+def test_the_agent_before_a_fresh_one_decays_up_to_it():
+    model, config = agent(toy_env()), PpoConfig(learning_rate=1e-3, learning_rate_decay=1.0, reset_step=400)
+    rates = []
+    for model.num_timesteps in (0, 300, 400, 700):
+        decay_rates(model, config, steps=1000)
+        rates.append(model.lr_schedule(1.0))
+    assert rates == pytest.approx([1e-3, 0.25e-3, 1e-3, 0.5e-3])
 
 
 def test_showing_observations_changes_how_the_policy_sees():

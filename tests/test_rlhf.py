@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
+from prefrl.agents.ppo import reset_agent
+from prefrl.algorithms import legs
 from prefrl.algorithms.rlhf import make_recorder, train
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
@@ -329,28 +331,45 @@ def test_learning_rate_and_entropy_bonus_decay_over_the_run_and_not_over_a_rollo
     assert last.ent_coef == pytest.approx(0.01 * (1 - 0.5 * 768 / 1024))
 
 
-def test_an_agent_that_is_reset_starts_again_once(tmp_path):
-    def trained(steps, reset_step, folder):
-        frozen = dataclasses.replace(SMALL.agent, learning_rate=0.0, averaging=0.9, reset_step=reset_step)
-        _, folder = run(dataclasses.replace(SMALL, labels=0, steps=steps, agent=frozen), tmp_path / folder)
-        return PPO.load(folder.policy).policy
+def test_a_fresh_agent_begins_once_and_so_does_the_mean(tmp_path, monkeypatch):
+    resets = []
 
-    before, whole = trained(512, 600, "run"), trained(1024, 600, "whole")
-    resumed = trained(1024, 600, "run")
-    kept = trained(1024, None, "kept")
-    weights = [torch.nn.utils.parameters_to_vector(p.parameters()) for p in (before, whole, resumed, kept)]
-    assert torch.equal(weights[0], weights[3])
-    assert not torch.equal(weights[0], weights[1])
-    assert torch.equal(weights[1], weights[2])
-    seen = [policy.features_extractor.moments.count for policy in (whole, kept)]
-    assert seen[0] == seen[1] > 0
+    def counted(model, seed):
+        reset_agent(model, seed)
+        resets.append((model.num_timesteps, parameters(model.policy)))
+
+    monkeypatch.setattr(legs, "reset_agent", counted)
+    still = dataclasses.replace(SMALL.agent, learning_rate=0.0, averaging=0.9, reset_step=600)
+    for steps, total in ((768, 0), (1024, 1), (1536, 1)):  # the first rollout from 600 on begins at 768
+        config = dataclasses.replace(SMALL, labels=0, steps=steps, agent=still)
+        _, folder = run(config, tmp_path / "run")
+        assert len(resets) == total
+    assert resets[0][0] == 768
+    assert torch.equal(parameters(PPO.load(folder.policy).policy), resets[0][1])
 
 
-def test_rates_decay_from_the_reset_on(tmp_path):
-    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, learning_rate_decay=1.0, reset_step=500)
-    _, folder = run(dataclasses.replace(SMALL, labels=0, steps=1024, agent=agent), tmp_path / "run")
-    last = PPO.load(folder.policy)  # the last rollout began at step 768
-    assert last.policy.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * 256 / 524)
+def parameters(policy):
+    return torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
+
+
+def test_a_fresh_agent_is_the_same_after_a_crash(tmp_path):
+    agent = dataclasses.replace(SMALL.agent, reset_step=600)
+    config = dataclasses.replace(SMALL, labels=0, steps=2048, checkpoint_steps=256, agent=agent)
+    _, whole = run(config, tmp_path / "whole")
+    for rows in (3, 1, None):  # before it begins, after its first rollout
+        _, broken = run(config, tmp_path / "broken", **(stop_after(rows) if rows else {}))
+    assert same_policy(whole, broken)
+
+
+def test_rates_decay_in_each_agents_own_time(tmp_path):
+    agent = dataclasses.replace(SMALL.agent, learning_rate=1e-3, learning_rate_decay=1.0, reset_step=512)
+
+    def last_rate(steps):  # of the last rollout, which begins 256 steps before the end
+        _, folder = run(dataclasses.replace(SMALL, labels=0, steps=steps, agent=agent), tmp_path / str(steps))
+        return PPO.load(folder.policy).policy.optimizer.param_groups[0]["lr"]
+
+    assert last_rate(1024) == pytest.approx(1e-3 * 256 / 512)
+    assert last_rate(768) == pytest.approx(1e-3)
 
 
 def test_an_agent_learns_from_the_middle_of_a_flip_and_is_judged_from_standing():

@@ -196,10 +196,10 @@ def _backflip_reward(step: Transition) -> Any:
     """Net turn backward, rad/s, times the torso's height, less for what is near the ground: what one sees of a flip.
 
     A foot near the ground costs while the torso is turned by more than 73 degrees from upright and above 0.4 m: that
-    is a flip that leaves the ground too late or comes down too early. A fall, whose torso is lower by then, costs
-    little, or nobody would try. So does a torso below 0.7 m, whose middle is below 0.2 m in a hopper that lies, at
-    1.25 m in one that stands. The paper's own rule, spin at any height, is paid best by rolling along the ground;
-    what other rules are paid for is in docs/experiments.md.
+    is a flip that leaves the ground too late or comes down too early. In a fall the torso is lower by then, which
+    costs little, or nobody would try. Each metre of the torso below 0.7 m costs 3: its middle is at 1.25 m in a
+    hopper that stands, below 0.2 m in one that lies. The paper's own rule, spin at any height, is paid best by rolling
+    along the ground; what other rules are paid for is in docs/experiments.md.
     """
     height, pitch = step.physics.qpos[..., 1], step.physics.qpos[..., 2]
     spin = (step.qpos_before[..., 2] - pitch) / step.dt

@@ -51,9 +51,8 @@ class MujocoBatch:
         task = cast(Task, load_env_creator(row.entry_point))
         self.num_envs, self.horizon = num_envs, row.horizon if horizon is None else horizon
         self._task = task
-        self._v5: Any = task.v5(
-            **(task.practice if practice else {})
-        )  # draws the initial states of all copies, in turn
+        kwargs = task.practice if practice else {}
+        self._v5: Any = task.v5(**kwargs)  # draws the initial states of all copies, in turn
         self.observation_space, self.action_space = self._v5.observation_space, self._v5.action_space
         self._rngs = [seeding.np_random(None)[0] for _ in range(num_envs)]
         self._batch = Batch(self._v5.model, num_envs, num_threads)

@@ -115,8 +115,8 @@ def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> Non
         buffer.prepare = network.centred  # its background is the same until the agent has learned from the rollout
 
 
-def reset(model: PPO, seed: int) -> None:
-    """Fresh weights, drawn with `seed`, and a fresh optimizer; what the policy has seen of its observations stays.
+def reset_agent(model: PPO, seed: int) -> None:
+    """Fresh weights, drawn with `seed`, and a fresh optimizer; what is known of observations and rewards stays.
 
     An agent that has learned from an early reward model's mistakes may never find what a later one pays for, and one
     that starts again does (Nikishin et al. 2022, "The primacy bias in deep reinforcement learning").
@@ -132,14 +132,15 @@ def reset(model: PPO, seed: int) -> None:
     model.policy.optimizer.state.clear()
 
 
-def decay(model: PPO, config: PpoConfig, steps: int) -> None:
-    """What the next rollout is learned with in a run of so many steps, from the reset on where there was one.
+def decay_rates(model: PPO, config: PpoConfig, steps: int) -> None:
+    """What the next rollout is learned with in a run of so many steps; a fresh agent begins anew.
 
     SB3's own schedules would see one rollout as all, and it has none for the entropy bonus.
     """
-    step, reset_step = model.num_timesteps, config.reset_step
-    start = reset_step if reset_step is not None and reset_step <= step else 0
-    progress = (step - start) / (steps - start)
+    step, start, end = model.num_timesteps, 0, steps
+    if config.reset_step is not None:
+        start, end = (0, config.reset_step) if step < config.reset_step else (config.reset_step, steps)
+    progress = (step - start) / (end - start)
     model.lr_schedule = FloatSchedule(config.learning_rate * (1 - config.learning_rate_decay * progress))
     model.ent_coef = config.ent_coef * (1 - config.ent_coef_decay * progress)
 

@@ -11,7 +11,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents.features import observe
-from prefrl.agents.ppo import decay, learn_one_rollout, reset, set_rewards
+from prefrl.agents.ppo import decay_rates, learn_one_rollout, reset_agent, set_rewards
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.evaluation import act_by, act_randomly
@@ -69,13 +69,18 @@ class Leg:
         """The agent collects a rollout, is paid by the learned reward, and learns from it."""
         model, config = self._learner.model, self._config
         reset_step = config.agent.reset_step
-        if reset_step is not None and 0 <= self._learner.step - reset_step < model.n_steps * model.n_envs:
-            reset(model, int(np.random.SeedSequence([config.seed, reset_step]).generate_state(1)[0]))
+        if reset_step is not None and self._is_first_rollout_from(reset_step):
+            reset_agent(model, int(np.random.SeedSequence([config.seed, reset_step]).generate_state(1)[0]))
             self._learner.average.n_averaged.zero_()  # the mean, too, begins with the next policy
-        decay(model, config.agent, config.steps)
+        decay_rates(model, config.agent, config.steps)
         learn_one_rollout(model)
         self._remember()
         self._learner.average.update_parameters(model.policy)
+
+    def _is_first_rollout_from(self, step: int) -> bool:
+        """Whether none of the rollouts before began at the step or after it: few steps fall on the end of one."""
+        model = self._learner.model
+        return 0 <= self._learner.step - step < model.n_steps * model.n_envs
 
     def row(self, labels: int) -> Row:
         """What progress.csv says of the rollout just learned from."""

@@ -102,25 +102,37 @@ def resume(
         steps: the new total of environment steps.
         labels: the new total of comparisons.
         horizon: steps of an episode from here on; longer ones, once what was learned in short ones is to last.
-        fresh_agent: after the steps that the run was made for, go on with an agent that has learned nothing yet, for
-            the --steps that it is extended by; comparisons and reward model stay.
+        fresh_agent: extend a run that has ended with an agent that has learned nothing yet; comparisons and reward
+            model stay.
     """
     folder = RunFolder(run)
     config = folder.config()
+    agent = config.agent
     if fresh_agent:
-        if steps is None or steps <= config.steps:
-            raise ValueError(f"a fresh agent needs steps to learn in; give more --steps than the run's {config.steps}")
-        config = dataclasses.replace(config, agent=dataclasses.replace(config.agent, reset_step=config.steps))
+        _check_fresh_agent(folder, config, steps)
+        agent = dataclasses.replace(agent, reset_step=config.steps)
     steps, labels = config.steps if steps is None else steps, config.labels if labels is None else labels
     horizon = config.horizon if horizon is None else horizon
     if steps < config.steps or labels < config.labels:
         raise ValueError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
-    extended = dataclasses.replace(config, steps=steps, labels=labels, horizon=horizon)
+    extended = dataclasses.replace(config, steps=steps, labels=labels, horizon=horizon, agent=agent)
     if config.labels == 0 and extended.labels:
         raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
     if folder.has_ended(extended):
         raise ValueError(f"{run} ended at {config.steps} steps; give more --steps or --labels to extend it")
+    if fresh_agent:
+        print(f"after {config.steps:,} steps a fresh agent begins; comparisons and reward model stay", file=sys.stderr)
     return _run(extended, folder)
+
+
+def _check_fresh_agent(folder: RunFolder, config: RlhfConfig, steps: int | None) -> None:
+    if not folder.has_ended(config):
+        raise ValueError(
+            f"{folder.path} has not come to the end of its {config.steps} steps; `prefrl resume {folder.path}` goes "
+            "on, and a fresh agent may begin after them"
+        )
+    if steps is None or steps <= config.steps:
+        raise ValueError(f"a fresh agent needs steps to learn in; give more --steps than the run's {config.steps}")
 
 
 def fit(
@@ -168,12 +180,6 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
     oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
     if config.labeler == "human":
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
-    if config.agent.reset_step is not None:
-        print(
-            f"at {config.agent.reset_step:,} steps the agent starts again with fresh weights; comparisons and reward "
-            "model stay",
-            file=sys.stderr,
-        )
     if warning := visible_score(config):
         print(warning, file=sys.stderr)
     stop = StopOnSignal()
