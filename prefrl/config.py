@@ -136,80 +136,11 @@ class RlhfConfig:
     atari: AtariConfig = field(default_factory=AtariConfig)
 
     def __post_init__(self) -> None:
-        _require(
-            self.labels == 0 or self.labels >= 2,
-            f"labels must be 0 (train on the true reward) or at least 2, got {self.labels}",
-        )
-        _require(
-            self.labeler != "human" or self.labels > 0, "people have nothing to label with --labels 0; give a number"
-        )
-        _require(0 <= self.overlap <= 1, f"overlap is a share, got {self.overlap}")
-        _require(
-            not _has_password(self.store),
-            "the store's URL holds a password, and config.json would keep it; leave it out: PGPASSWORD or ~/.pgpass "
-            "gives it to PostgreSQL",
-        )
-        _require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
-        _require(self.threads >= 1, f"threads must be at least 1, got {self.threads}")
-        _require(self.eval_episodes >= 1, f"eval_episodes must be at least 1, got {self.eval_episodes}")
-        _require(
-            0 <= self.query.initial_fraction <= 1,
-            f"initial_fraction must be in [0, 1], got {self.query.initial_fraction}",
-        )
-        _require(self.query.clip_steps >= 1, f"clip_steps must be at least 1, got {self.query.clip_steps}")
-        _require(
-            0 <= self.reward.response_noise < 1,
-            f"response_noise must be in [0, 1), got {self.reward.response_noise}",
-        )
-        _require(self.reward.members >= 1, f"members must be at least 1, got {self.reward.members}")
-        for group, names, least in (
-            (self, ("checkpoint_steps",), 1),
-            (self.agent, ("num_envs", "n_steps", "n_epochs"), 1),
-            (self.agent, ("batch_size",), 2),
-            (self.reward, ("fit_batch",), 1),
-            (self.reward, ("initial_epochs", "epochs"), 0),
-            (self.query, ("initial_steps", "round_steps", "oversample", "pool_steps"), 1),
-        ):
-            for name in names:
-                value = getattr(group, name)
-                _require(value >= least, f"{name} must be at least {least}, got {value}")
-        for group, name in ((self.reward, "reward_std"), (self.query, "schedule_constant"), (self.agent, "gamma")):
-            _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
+        _check_labeling(self)
+        _check_least(self)
+        _check_reward(self.reward)
         _check_agent(self.agent)
-        _require(
-            all(size >= 1 for size in self.reward.hidden + self.agent.net),
-            f"layers need at least 1 unit, got hidden {self.reward.hidden} and net {self.agent.net}",
-        )
-        for name in ("label_window", "fit_sample"):
-            number = getattr(self.reward, name)
-            _require(number is None or number >= 1, f"{name} must be at least 1, got {number}")
-        _require(
-            self.horizon is None or self.horizon >= (self.query.clip_steps if self.labels else 1),
-            f"an episode of {self.horizon} steps is shorter than a clip of {self.query.clip_steps}; "
-            "raise --horizon or lower --clip-steps",
-        )
-        _require(
-            self.steps > self.initial_steps,
-            f"{self.steps} steps are too few: {self.initial_steps} already go to what comes before learning; "
-            "raise --steps or lower --initial-steps",
-        )
-        _require(
-            not self.labels or self.agent.n_steps >= self.query.clip_steps,
-            f"clip_steps {self.query.clip_steps} is longer than the {self.agent.n_steps} steps that a rollout has of "
-            "each environment; raise --n-steps or lower --clip-steps",
-        )
-        reset_step = self.agent.reset_step
-        _require(
-            reset_step is None or self.initial_steps <= reset_step < self.steps,
-            f"reset_step must lie after the {self.initial_steps} steps before learning and before the end at "
-            f"{self.steps}, got {reset_step}",
-        )
-        rollout = self.agent.num_envs * self.agent.n_steps
-        _require(
-            rollout % self.agent.batch_size == 0,
-            f"batch_size {self.agent.batch_size} must divide a rollout of {rollout} steps "
-            f"({self.agent.num_envs} envs x {self.agent.n_steps} steps)",
-        )
+        _check_lengths(self)
 
     @property
     def initial_labels(self) -> int:
@@ -222,6 +153,57 @@ class RlhfConfig:
         return self.query.initial_steps if self.labels else 0
 
 
+def _check_labeling(config: RlhfConfig) -> None:
+    """Who is asked how much, and where the answers go."""
+    _require(
+        config.labels == 0 or config.labels >= 2,
+        f"labels must be 0 (train on the true reward) or at least 2, got {config.labels}",
+    )
+    _require(
+        config.labeler != "human" or config.labels > 0, "people have nothing to label with --labels 0; give a number"
+    )
+    _require(0 <= config.overlap <= 1, f"overlap is a share, got {config.overlap}")
+    _require(
+        0 <= config.query.initial_fraction <= 1,
+        f"initial_fraction must be in [0, 1], got {config.query.initial_fraction}",
+    )
+    _require(
+        not _has_password(config.store),
+        "the store's URL holds a password, and config.json would keep it; leave it out: PGPASSWORD or ~/.pgpass "
+        "gives it to PostgreSQL",
+    )
+
+
+def _check_least(config: RlhfConfig) -> None:
+    """Numbers that only have a lower end."""
+    _require(config.seed >= 0, f"seed must not be negative, got {config.seed}")
+    agent, reward, query = config.agent, config.reward, config.query
+    for group, names, least in (
+        (config, ("threads", "eval_episodes", "checkpoint_steps"), 1),
+        (agent, ("num_envs", "n_steps", "n_epochs"), 1),
+        (agent, ("batch_size",), 2),
+        (reward, ("members", "fit_batch"), 1),
+        (reward, ("initial_epochs", "epochs"), 0),
+        (query, ("clip_steps", "initial_steps", "round_steps", "oversample", "pool_steps"), 1),
+    ):
+        for name in names:
+            value = getattr(group, name)
+            _require(value >= least, f"{name} must be at least {least}, got {value}")
+    for group, name in ((reward, "reward_std"), (query, "schedule_constant"), (agent, "gamma")):
+        _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
+    _require(
+        all(size >= 1 for size in reward.hidden + agent.net),
+        f"layers need at least 1 unit, got hidden {reward.hidden} and net {agent.net}",
+    )
+
+
+def _check_reward(reward: RewardConfig) -> None:
+    _require(0 <= reward.response_noise < 1, f"response_noise must be in [0, 1), got {reward.response_noise}")
+    for name in ("label_window", "fit_sample"):
+        number = getattr(reward, name)
+        _require(number is None or number >= 1, f"{name} must be at least 1, got {number}")
+
+
 def _check_agent(agent: PpoConfig) -> None:
     for name in ("learning_rate_decay", "ent_coef_decay"):
         decay = getattr(agent, name)
@@ -229,6 +211,37 @@ def _check_agent(agent: PpoConfig) -> None:
     kept = agent.averaging
     _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
     _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")
+
+
+def _check_lengths(config: RlhfConfig) -> None:
+    """What must fit into what: clips into episodes and rollouts, all that comes first into the run."""
+    clip_steps, rollout = config.query.clip_steps, config.agent.num_envs * config.agent.n_steps
+    _require(
+        config.horizon is None or config.horizon >= (clip_steps if config.labels else 1),
+        f"an episode of {config.horizon} steps is shorter than a clip of {clip_steps}; "
+        "raise --horizon or lower --clip-steps",
+    )
+    _require(
+        config.steps > config.initial_steps,
+        f"{config.steps} steps are too few: {config.initial_steps} already go to what comes before learning; "
+        "raise --steps or lower --initial-steps",
+    )
+    _require(
+        not config.labels or config.agent.n_steps >= clip_steps,
+        f"clip_steps {clip_steps} is longer than the {config.agent.n_steps} steps that a rollout has of "
+        "each environment; raise --n-steps or lower --clip-steps",
+    )
+    reset_step = config.agent.reset_step
+    _require(
+        reset_step is None or config.initial_steps <= reset_step < config.steps,
+        f"reset_step must lie after the {config.initial_steps} steps before learning and before the end at "
+        f"{config.steps}, got {reset_step}",
+    )
+    _require(
+        rollout % config.agent.batch_size == 0,
+        f"batch_size {config.agent.batch_size} must divide a rollout of {rollout} steps "
+        f"({config.agent.num_envs} envs x {config.agent.n_steps} steps)",
+    )
 
 
 def _has_password(location: str | None) -> bool:
