@@ -111,7 +111,7 @@ def test_an_answer_that_is_refused_is_neither_said_to_be_saved_nor_counted(store
     assert "last answer is not saved" in page.inner_text("#alarm")
     assert "Open the address that `prefrl serve` printed" in page.inner_text("#alarm")
     assert page.evaluate(on_screen) == before  # and its clips are still there
-    assert page.evaluate("[...document.querySelectorAll('video')].every((video) => !video.error && !video.paused)")
+    until(page, "[...document.querySelectorAll('video')].every((video) => !video.error && !video.paused)")
     assert len(store.records()) == 1
 
     other = page.context.new_page()
