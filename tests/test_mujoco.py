@@ -167,6 +167,12 @@ def test_a_hopper_that_has_flipped_feels_as_before(hopper):
         np.testing.assert_allclose(tasks.hopper_backflip.observe(hopper.data), felt, atol=1e-12)
 
 
+def test_a_hopper_that_flips_feels_how_fast(hopper):
+    hopper.set_state(np.zeros(6), np.full(6, -30.0))
+    np.testing.assert_array_equal(hopper._get_obs()[-6:], -30.0)
+    np.testing.assert_array_equal(tasks.hopper_backflip.observe(hopper.data), hopper._get_obs())
+
+
 @pytest.fixture(scope="module")
 def v5():
     return tasks.half_cheetah_one_leg.v5()

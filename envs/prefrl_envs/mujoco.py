@@ -124,10 +124,13 @@ def _all_but_x_clipped(physics: Physics) -> np.ndarray:
 
 
 def _turning(physics: Physics) -> np.ndarray:
-    """v5's clipped observation of Hopper, with sine and cosine for the torso's angle."""
+    """v5's observation of Hopper, with sine and cosine for the torso's angle and whole velocities.
+
+    v5 clips them at 10 rad/s, and a flip turns two or three times as fast.
+    """
     pitch = physics.qpos[..., 2:3]
     positions = [physics.qpos[..., 1:2], np.sin(pitch), np.cos(pitch), physics.qpos[..., 3:]]
-    return np.concatenate([*positions, np.clip(physics.qvel, -10, 10)], axis=-1)
+    return np.concatenate([*positions, physics.qvel], axis=-1)
 
 
 def _all_but_xy(physics: Physics) -> np.ndarray:
@@ -251,11 +254,11 @@ def _ant_without_contact_forces(**kwargs: Any) -> gym.Env:
 
 
 class FlippingHopperEnv(HopperEnv):
-    """Hopper that feels its torso's angle as sine and cosine, and may begin in the middle of a flip.
+    """Hopper that feels a flip: its torso's angle as sine and cosine, and how fast it turns. It may begin in mid-flip.
 
     After a flip it is where it was before; v5's angle grows by 2 pi with each, so that every flip of an episode would
-    have to be learned anew. From the air it comes upon landings before it can jump for them (reference state
-    initialisation: Peng et al. 2018, DeepMimic).
+    have to be learned anew. v5's velocities, clipped, would make a fast flip look like a slow one. From the air it
+    comes upon landings before it can jump for them (reference state initialisation: Peng et al. 2018, DeepMimic).
 
     Args:
         mid_flip: share of the episodes that begin in the air, turning backward; the others begin as v5's do.
