@@ -1,9 +1,11 @@
-"""Trains a behaviour that has no reward as a person would: from labels given in another process.
+"""Trains a behaviour that has no reward as a person would: from labels given in another process, in stages.
 
     python benchmarks/behaviours.py HopperBackflip --seeds 0 1 2 --runs runs --results again
 
 `prefrl train --labeler human` asks; a labeler in this process answers in a sitting like the window's and the page's,
-through the same store, by the oracle's rule in a person's place.
+through the same store, by the oracle's rule in a person's place. After two thirds of the labels `prefrl resume
+--fresh-agent` has a new agent learn from what there is: the first has learned from the early reward models' mistakes
+as well, and may be stuck where none of them pays. The last third is about what the new one does.
 
 A run that is there already is passed over, one that was interrupted goes on: start the same line again.
 """
@@ -31,42 +33,54 @@ from prefrl.store import PreferenceStore
 PAUSE_S = 0.05  # where nothing is open
 
 
-class Amount(NamedTuple):
-    """How much of a behaviour's training there is."""
+class Stage(NamedTuple):
+    """A part of a run, up to so many steps and labels."""
 
     steps: int
     labels: int
+    fresh_agent: bool = False
 
 
-AMOUNTS = {"HopperBackflip": Amount(2_000_000, 900), "HalfCheetahOneLeg": Amount(1_000_000, 800)}
+STAGES = {
+    "HopperBackflip": (Stage(1_000_000, 600), Stage(4_000_000, 900, fresh_agent=True)),
+    "HalfCheetahOneLeg": (Stage(1_000_000, 800),),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("behaviour", choices=AMOUNTS)
+    parser.add_argument("behaviour", choices=STAGES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the whole runs lie")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--scale", type=float, default=1.0, help="of steps, labels and evaluation, for a look")
     args = parser.parse_args()
-    steps, labels = (int(args.scale * number) for number in AMOUNTS[args.behaviour])
+    stages = [
+        stage._replace(steps=int(args.scale * stage.steps), labels=int(args.scale * stage.labels))
+        for stage in STAGES[args.behaviour]
+    ]
     for seed in args.seeds:
-        place = Path("behaviours", args.behaviour, f"human-{labels}", f"seed-{seed}")
+        place = Path("behaviours", args.behaviour, f"human-{stages[-1].labels}", f"seed-{seed}")
         if not (args.results / place / "summary.json").exists():
             run = RunFolder(args.runs / place)
-            finish(run, args.behaviour, seed, Amount(steps, labels), eval_episodes=max(1, round(args.scale * 20)))
+            for stage in stages:
+                finish(run, args.behaviour, seed, stage, eval_episodes=max(1, round(args.scale * 20)))
             keep(run, args.results / place)
 
 
-def finish(run: RunFolder, behaviour: str, seed: int, amount: Amount, eval_episodes: int) -> None:
-    """Trains a run to its end, from wherever it is."""
-    if run.summary_file.exists():
-        return
-    command = ["resume", str(run.path)]
+def finish(run: RunFolder, behaviour: str, seed: int, stage: Stage, eval_episodes: int) -> None:
+    """Trains a run to the end of a stage, from wherever it is."""
+    amounts = ["--steps", str(stage.steps), "--labels", str(stage.labels)]
     if not run.config_file.exists():
-        about = ["--steps", str(amount.steps), "--labels", str(amount.labels), "--eval-episodes", str(eval_episodes)]
-        about += ["--study", "behaviours", "--variant", "human", "--threads", "1", "--seed", str(seed)]
-        command = ["train", behaviour, "--labeler", "human", *about, "--out", str(run.path)]
+        about = ["--labeler", "human", "--study", "behaviours", "--variant", "human", "--threads", "1"]
+        about += ["--eval-episodes", str(eval_episodes), "--seed", str(seed), "--out", str(run.path)]
+        command = ["train", behaviour, *amounts, *about]
+    elif run.config().steps < stage.steps:
+        command = ["resume", str(run.path), *amounts, *(["--fresh-agent"] if stage.fresh_agent else [])]
+    elif run.summary_file.exists():
+        return
+    else:
+        command = ["resume", str(run.path)]
     with labeler(run, np.random.default_rng(seed)):
         subprocess.run([sys.executable, "-m", "prefrl.cli", *command], check=True)
 

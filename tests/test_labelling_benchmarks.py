@@ -62,7 +62,7 @@ def test_kills_lose_and_double_nothing(figures):
     assert found["step_after_it"] > found["step_at_the_last_kill"]
 
 
-def test_a_behaviour_is_taught_from_labels_that_another_process_gives(tmp_path):
+def test_a_behaviour_is_taught_in_stages_from_labels_that_another_process_gives(tmp_path):
     folders = {"--runs": tmp_path / "runs", "--results": tmp_path / "results"}
     options = [str(part) for pair in folders.items() for part in pair] + ["--scale", "0.006"]
     command = [sys.executable, "benchmarks/behaviours.py", "HopperBackflip", *options]
@@ -72,6 +72,6 @@ def test_a_behaviour_is_taught_from_labels_that_another_process_gives(tmp_path):
     summary = json.loads((tmp_path / "results" / place / "summary.json").read_text())
     assert (summary["labels_answered"], summary["variant"], summary["rotations_mean"]) == (5, "human", 0)
     config = RunFolder(tmp_path / "runs" / place).config()
-    assert (config.labeler, config.steps) == ("human", 12_000)
+    assert (config.labeler, config.steps, config.agent.reset_step) == ("human", 24_000, 6_000)
     with PreferenceStore.existing(tmp_path / "runs" / place / "preferences.sqlite3") as store:
         assert len(store.records()) == 5
