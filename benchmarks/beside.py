@@ -135,6 +135,7 @@ def measure(
         sittings.append(label(pairs // blocks, pace_s))
         beside.append(trainer.speed(sittings[-1].shown[0], sittings[-1].shown[-1]))
         alone.append(_alone(trainer, alone_s))
+        print(f"steps per second: beside {beside[-1]:,.0f}, then alone {alone[-1]:,.0f}", file=sys.stderr, flush=True)
     flat_out = label(pairs, 0.0)
     return {
         "pairs": pairs,

@@ -1,6 +1,6 @@
 """Labels at the page in a real browser beside a real trainer, at a person's pace and flat out.
 
-    python benchmarks/web.py --out benchmarks/results/web.json                                 # 20 minutes
+    python benchmarks/web.py --out benchmarks/results/web.json                                 # half an hour
     python benchmarks/web.py --pairs 10 --pace-s 0.5 --blocks 1 --alone-s 10
 
 Debian's chromium, driven by Playwright, at `prefrl serve`, all on one machine: the browser's own work, which is

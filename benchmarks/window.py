@@ -1,6 +1,6 @@
 """Labels in a real window with real keys beside a real trainer, at a person's pace and flat out.
 
-    python benchmarks/window.py --out benchmarks/results/window.json                           # 20 minutes
+    python benchmarks/window.py --out benchmarks/results/window.json                           # half an hour
     python benchmarks/window.py --pairs 10 --pace-s 0.5 --blocks 1 --alone-s 10
 
 An X server in memory (Xvfb), `xdotool` for the keys, and the window in a process of its own, as `prefrl label` opens
