@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 CLIP_BYTES = 80e6  # of one clip's frames; a window holds eight clips at most
-CLIP_SECONDS = 0.7  # to draw one clip in: a person answers every few seconds, and a pair is two of them
+CLIP_SECONDS = 0.5  # to draw one clip in: a person answers every few seconds, and a pair is two of them
 LEAST_HEIGHT = 320  # pixels; below it a foot is hard to see
 FIRST_GUESS = 40e-9  # seconds a pixel, of a processor that draws by itself; the first clip comes soon
 
