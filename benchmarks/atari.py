@@ -19,6 +19,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from throughput import Stopwatch
+
 from prefrl.agents.ppo import choose_device
 from prefrl.algorithms.rlhf import train
 from prefrl.cli.training import StopOnSignal
@@ -26,6 +28,7 @@ from prefrl.config import RlhfConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
 from prefrl.runs import Row, RunFolder
+from prefrl.vecenv import AtariVecEnv
 
 PAPER = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
 GAMES = 50  # that a score is the mean of
@@ -47,9 +50,12 @@ def main() -> None:
                     place = Path("atari", game, config.variant or "", f"seed-{seed}")
                     if (args.results / place / "summary.json").exists() or stop.asked():
                         continue
-                    run = RunFolder(args.runs / place)
-                    if finish(config, run, args.until, stop, resume=args.resume):
-                        keep(run, args.results / place, SCORES.get(game) if args.score is None else args.score)
+                    run, watch = RunFolder(args.runs / place), Stopwatch()
+                    with watch.on_the_loop(AtariVecEnv):
+                        ended = finish(config, run, args.until, stop, watch, resume=args.resume)
+                    if ended:
+                        score = SCORES.get(game) if args.score is None else args.score
+                        keep(run, args.results / place, score, watch)
 
 
 def parse() -> argparse.Namespace:
@@ -94,7 +100,9 @@ def all_at_start(config: RlhfConfig) -> RlhfConfig:
     )
 
 
-def finish(config: RlhfConfig, run: RunFolder, until: float | None, stop: StopOnSignal, *, resume: bool) -> bool:
+def finish(
+    config: RlhfConfig, run: RunFolder, until: float | None, stop: StopOnSignal, watch: Stopwatch, *, resume: bool
+) -> bool:
     """Trains a run to its end, or to the score that is enough; False where a signal stopped it first."""
     if not run.config_file.exists():
         run.create(config)
@@ -109,6 +117,7 @@ def finish(config: RlhfConfig, run: RunFolder, until: float | None, stop: StopOn
 
     def on_row(row: Row) -> None:
         rows[int(row["step"] or 0)] = row
+        watch.on_row(row)
 
     oracle = Oracle(config.oracle, config.seed)
     device = choose_device(config.device)
@@ -152,9 +161,14 @@ def first_reached(rows: Rows, score: float) -> dict[str, float] | None:
     return None
 
 
-def keep(run: RunFolder, place: Path, score: float | None) -> None:
-    """The summary, with the time to a score if there is one to reach, and a curve of at most 200 rows: under 20 KB."""
+def keep(run: RunFolder, place: Path, score: float | None, watch: Stopwatch) -> None:
+    """The summary, with the time to a score if there is one to reach, and a curve of at most 200 rows: under 20 KB.
+
+    Where the time went is that of the run's last part, where it was interrupted and resumed.
+    """
     rows, summary = rows_of(run), run.summary()
+    if len(watch.rows) > 1:
+        summary["shares"] = {name.removeprefix("share: "): round(share, 4) for name, share in watch.shares().items()}
     if score is not None:
         summary["to_score"] = {"score": score, **(first_reached(rows, score) or {"steps": None})}
     place.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,14 @@
 """Steps per second on an Atari game of prefrl beside stock Stable-Baselines3, and where prefrl's time goes.
 
     python benchmarks/atari_throughput.py --out benchmarks/results/atari_throughput.json
-    python benchmarks/atari_throughput.py --device cuda --threads 8 --out benchmarks/results/atari_throughput_cuda.json
+    python benchmarks/atari_throughput.py --device cuda --preset wide --threads 16 \
+        --out benchmarks/results/atari_throughput_cuda.json
 
 Every figure is the median of interleaved repeats, each in a process of its own. What is compared:
 
 stock-dummy, stock-subproc   SB3's make_atari_env and CnnPolicy, with the zoo's settings for Atari, on the score
-prefrl-score                 the default preset on the score
-prefrl-labels                the default preset, 3 reward networks, labels on the schedule of 5,500 in 2e6 steps
+prefrl-score                 the preset, default where none is given, on the score
+prefrl-labels                the same preset, 3 reward networks, labels on the schedule of 5,500 in 2e6 steps
 
 The clock of prefrl-labels starts after the first fit, to half of all labels: as many as the window of the latest 3,000
 has on average in such a run. It stops after whole rounds of comparisons, so a fit and its steps are counted together.
@@ -34,7 +35,7 @@ from machine import write
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
-from throughput import Result, RolloutClock, median, shares, timed_run
+from throughput import Result, RolloutClock, median, timed_run
 
 from prefrl.agents.ppo import choose_device
 from prefrl.config import PpoConfig, RlhfConfig
@@ -61,21 +62,19 @@ def stock(game: str, steps: int, kind: type[DummyVecEnv | SubprocVecEnv], agent:
     return {"steps_per_second": clock.rate()}
 
 
-def prefrl(game: str, labels: int, rounds: int, device: str) -> Result:
+def prefrl(game: str, preset: str, labels: int, rounds: int, device: str) -> Result:
     """The beginning of a run of prefrl's own loop, with a stopwatch on its parts."""
-    config = settings(game, labels)
+    config = settings(game, preset, labels)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        rows, parts = timed_run(config, run, AtariVecEnv, device, rows=rows_of(config, rounds))
+        watch = timed_run(config, run, AtariVecEnv, device, rows=rows_of(config, rounds))
         precision = run.config().precision
-    (start, first), (end, last) = rows[0], rows[-1]
-    rate = {"steps_per_second": (last - first) / (end - start), "bf16": float(precision == "bf16")}
-    return rate | shares(parts, end - start)
+    return {"steps_per_second": watch.rate(), "bf16": float(precision == "bf16")} | watch.shares()
 
 
-def settings(game: str, labels: int) -> RlhfConfig:
+def settings(game: str, preset: str, labels: int) -> RlhfConfig:
     """Half of the labels at once, one pass over them before the clock starts."""
-    config = preset_config("default", f"prefrl/{game}-v0", labels=labels, steps=2_000_000)
+    config = preset_config(preset, f"prefrl/{game}-v0", labels=labels, steps=2_000_000)
     return replace(
         config,
         threads=torch.get_num_threads(),
@@ -89,13 +88,14 @@ def rows_of(config: RlhfConfig, rounds: int) -> int:
     return 1 + rounds * config.query.round_steps // (config.agent.num_envs * config.agent.n_steps)
 
 
-def contenders(game: str, rounds: int, device: str) -> dict[str, Callable[[], Result]]:
-    steps, zoo = settings(game, LABELS).query.round_steps, preset_config("zoo", f"prefrl/{game}-v0", labels=0).agent
+def contenders(game: str, preset: str, rounds: int, device: str) -> dict[str, Callable[[], Result]]:
+    steps = settings(game, preset, LABELS).query.round_steps
+    zoo = preset_config("zoo", f"prefrl/{game}-v0", labels=0).agent
     made: tuple[Callable[[], Result], ...] = (
         lambda: stock(game, steps, DummyVecEnv, zoo, device),
         lambda: stock(game, steps, SubprocVecEnv, zoo, device),
-        lambda: prefrl(game, 0, rounds, device),
-        lambda: prefrl(game, LABELS, rounds, device),
+        lambda: prefrl(game, preset, 0, rounds, device),
+        lambda: prefrl(game, preset, LABELS, rounds, device),
     )
     return dict(zip(NAMES, made, strict=True))
 
@@ -103,7 +103,8 @@ def contenders(game: str, rounds: int, device: str) -> dict[str, Callable[[], Re
 def measure(args: argparse.Namespace) -> dict[str, Result]:
     """Contender -> medians over interleaved repeats, each in a fresh process."""
     results: dict[str, list[Result]] = {name: [] for name in NAMES}
-    options = ("--game", args.game, "--rounds", args.rounds, "--threads", args.threads, "--device", args.device)
+    chosen = {name: getattr(args, name) for name in ("game", "preset", "rounds", "threads", "device")}
+    options = [part for name, value in chosen.items() for part in (f"--{name}", value)]
     for _ in range(args.repeats):
         for name in NAMES:
             command = [sys.executable, __file__, "--only", name, *map(str, options)]
@@ -123,6 +124,7 @@ def ratios(rates: dict[str, Result]) -> Result:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--game", default="Pong")
+    parser.add_argument("--preset", default="default")
     parser.add_argument("--rounds", type=int, default=4, help="rounds of comparisons, each of 16,384 steps")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
@@ -133,13 +135,14 @@ def main() -> None:
     args.device = choose_device(args.device)
     torch.set_num_threads(args.threads)
     if args.only:
-        result = contenders(args.game, args.rounds, args.device)[args.only]()
+        result = contenders(args.game, args.preset, args.rounds, args.device)[args.only]()
         print(json.dumps(result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
     rates = measure(args)
     figures = {
         "ratios": ratios(rates),
         "game": args.game,
+        "preset": args.preset,
         "contenders": rates,
         "rounds": args.rounds,
         "repeats": args.repeats,

@@ -66,7 +66,7 @@ def measure(repeats: int, threads: int) -> dict[str, object]:
     members = [
         Ensemble(*spaces, dataclasses.replace(config.reward, members=1), m) for m in range(together.config.members)
     ]
-    obs, actions = rollouts[-1].flat()
+    obs, actions = rollouts[-1].obs, rollouts[-1].actions
     timed = {
         "ppo_rollout_s": lambda: learn_one_rollout(model),
         "evaluation_s": lambda: together(obs, actions),

@@ -23,8 +23,7 @@ from prefrl.config import OracleConfig, RewardConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import Query
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rollouts import steps_of
-from prefrl.testing import answered_by, image_segments
+from prefrl.testing import answered_by, image_segments, steps_of
 
 SPACES = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Discrete(6)
 MEMBERS, COMPARISONS, FIT_BATCH = 3, 32, 16

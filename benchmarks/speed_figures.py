@@ -33,9 +33,10 @@ def control(folder: Path) -> dict[str, Contenders]:
 
 
 def games(folder: Path) -> dict[str, Contenders]:
-    """Game and processor -> contenders, by atari_throughput.py on each processor."""
-    measured = map(read, sorted(folder.glob("atari_throughput*.json")))
-    return {f"{each['game']}, {extensions(each['cpu'])}": each["contenders"] for each in measured}
+    """Game and processor, or GPU -> contenders, by atari_throughput.py on each of them."""
+    measured = list(map(read, sorted(folder.glob("atari_throughput*.json"))))
+    where = [extensions(each["cpu"]) if each["device"] == "cpu" else each["device"] for each in measured]
+    return {f"{each['game']}, {place}": each["contenders"] for each, place in zip(measured, where, strict=True)}
 
 
 def table(tasks: dict[str, Contenders], what: dict[str, str]) -> str:

@@ -27,7 +27,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -40,6 +41,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
+from prefrl.agents.graphed_ppo import GraphedPpo
 from prefrl.algorithms import feedback, legs, rlhf
 from prefrl.config import PpoConfig, RlhfConfig
 from prefrl.labelers.oracle import Oracle
@@ -101,66 +103,80 @@ def prefrl(task: str, steps: int, agent: PpoConfig | None) -> Result:
     config = replace(config, query=query, agent=agent or config.agent, threads=torch.get_num_threads())
     config = replace(config, eval_episodes=1)  # nobody reads it
     with tempfile.TemporaryDirectory() as folder:
-        rows, parts = timed_run(config, RunFolder(Path(folder)), MujocoVecEnv)
-    (start, first), (end, last) = rows[0], rows[-1]
-    return {"steps_per_second": (last - first) / (end - start)} | shares(parts, end - start)
+        watch = timed_run(config, RunFolder(Path(folder)), MujocoVecEnv)
+    return {"steps_per_second": watch.rate()} | watch.shares()
 
 
 def timed_run(
     config: RlhfConfig, run: RunFolder, environments: type[VecEnv], device: str = "cpu", rows: int | None = None
-) -> tuple[list[tuple[float, int]], dict[str, float]]:
-    """(time, steps) after each rollout, and seconds spent in each part between the first and the last of them.
+) -> Stopwatch:
+    """A run of prefrl's own loop, with a stopwatch on its parts.
 
     Args:
         environments: the class whose steps are timed.
         rows: rollouts after which the run is left; None for its end.
     """
-    watch = Stopwatch()
-    seen: list[tuple[float, int]] = []
-    until_last_row: dict[str, float] = {}
-
-    def on_row(row: Row) -> None:
-        if not seen:
-            watch.seconds.clear()
-        seen.append((time.perf_counter(), int(row["step"] or 0)))
-        until_last_row.update(watch.seconds)
-
+    watch, oracle = Stopwatch(), Oracle(config.oracle, config.seed)
     run.create(config)
-    parts = [
-        (environments, "step_wait", "environments"),
-        (Recorder, "step_wait", "recorder"),
-        (PPO, "collect_rollouts", "collect"),
-        (PPO, "train", "PPO's update"),
-        (Ensemble, "__call__", "reward model"),
-        (feedback.Feedback, "_fit", "fits"),
-        (feedback.LabelerFeedback, "_answer_what_is_due", "queries and store"),
-        (SegmentPool, "add", "segment pool"),
-        (legs, "observe", "observation statistics"),
-        (rlhf, "save_checkpoint", "checkpoints"),
-    ]
-    patches = [patch.object(place, name, watch.on(getattr(place, name), part)) for place, name, part in parts]
-    for each in patches:
-        each.start()
-    try:
-        oracle = Oracle(config.oracle, config.seed)
-        rlhf.train(config, run, oracle, device=device, on_row=on_row, stopped=lambda: len(seen) == rows)
-    finally:
-        for each in patches:
-            each.stop()
-    return seen, until_last_row
+    with watch.on_the_loop(environments):
+        rlhf.train(config, run, oracle, device=device, on_row=watch.on_row, stopped=lambda: len(watch.rows) == rows)
+    return watch
 
 
 class Stopwatch:
-    """Seconds spent inside functions, by name."""
+    """Seconds spent in the parts of prefrl's own loop between its first row of progress.csv and its last.
+
+    Attributes:
+        rows: time and steps at each row.
+    """
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.rows: list[tuple[float, int]] = []
+        self._seconds: dict[str, float] = {}
+        self._until_last_row: dict[str, float] = {}
 
-    def on(self, function: Callable, name: str) -> Callable:
+    @contextmanager
+    def on_the_loop(self, environments: type[VecEnv]) -> Iterator[None]:
+        """Runs as long as the body; `environments` is the class whose steps are the environments'."""
+        parts = [
+            (environments, "step_wait", "environments"),
+            (Recorder, "step_wait", "recorder"),
+            (PPO, "collect_rollouts", "collect"),
+            (PPO, "train", "PPO's update"),
+            (GraphedPpo, "train", "PPO's update"),
+            (Ensemble, "__call__", "reward model"),
+            (feedback.Feedback, "_fit", "fits"),
+            (feedback.LabelerFeedback, "_answer_what_is_due", "queries and store"),
+            (SegmentPool, "add", "segment pool"),
+            (legs, "observe", "observation statistics"),
+            (rlhf, "save_checkpoint", "checkpoints"),
+        ]
+        with ExitStack() as patches:
+            for place, name, part in parts:
+                patches.enter_context(patch.object(place, name, self._timed(getattr(place, name), part)))
+            yield
+
+    def on_row(self, row: Row) -> None:
+        """To be told every row."""
+        if not self.rows:
+            self._seconds.clear()
+        self.rows.append((time.perf_counter(), int(row["step"] or 0)))
+        self._until_last_row = dict(self._seconds)
+
+    def rate(self) -> float:
+        """Steps per second."""
+        (start, first), (end, last) = self.rows[0], self.rows[-1]
+        return (last - first) / (end - start)
+
+    def shares(self) -> Result:
+        """Of the time, by part."""
+        return shares(self._until_last_row, self.rows[-1][0] - self.rows[0][0])
+
+    def _timed(self, function: Callable, name: str) -> Callable:
         def timed(*args: object, **kwargs: object) -> object:
             began = time.perf_counter()
             result = function(*args, **kwargs)
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - began
             return result
 
         return timed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -48,12 +49,9 @@ class Rollout:
     frame_stack: int = 1
     game_scores: np.ndarray = field(default_factory=lambda: np.empty(0))
 
-    def flat(self, steps: slice = slice(None)) -> tuple[Observations, np.ndarray]:
-        """Observations [T * N, ...] and actions [T * N, ...] of all T steps, or of some: one batch for a network.
-
-        Stacks are written out: 28 KB a step of a game, as much as the agent's own buffer holds.
-        """
-        return map_arrays(self.obs, lambda array: _flatten(array[steps])), _flatten(self.actions[steps])
+    def observed(self, steps: slice) -> Observations:
+        """[T', N, ...] a view on the observations of some of the steps."""
+        return map_arrays(self.obs, lambda array: array[steps])
 
     def segment(self, env_id: str, env: int, start: int, stop: int) -> Segment:
         """A copy of steps start..stop of one environment: it keeps nothing else alive."""
@@ -95,6 +93,8 @@ class Recorder(VecEnvWrapper):
         self._game_scores: list[float] = []
         self._actions = np.empty(0)
         self._block, self._filled = np.empty(0, np.uint8), 0
+        self._packer = ThreadPoolExecutor(1)
+        self._states: Future[np.ndarray] | np.ndarray | None = None
 
     def reset(self) -> Observations:
         """Starts every environment anew; steps that were not taken are dropped."""
@@ -110,7 +110,7 @@ class Recorder(VecEnvWrapper):
         self.venv.step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
-        states = self._states
+        states = self._drawn_from()
         obs, true_rewards, dones, infos = self.venv.step_wait()
         oracle_rewards = true_rewards.copy()
         for env, (done, info, true_reward) in enumerate(zip(dones, infos, true_rewards, strict=True)):
@@ -149,6 +149,10 @@ class Recorder(VecEnvWrapper):
             game_scores=game_scores,
         )
 
+    def _drawn_from(self) -> np.ndarray | None:
+        """[N, S] what draws the current observations, or None."""
+        return self._states.result() if isinstance(self._states, Future) else self._states
+
     def _see(self, obs: Any) -> None:
         """Takes in the current observations: what is new of them, and what draws them.
 
@@ -157,8 +161,9 @@ class Recorder(VecEnvWrapper):
         """
         venv: Any = self.venv  # one of prefrl.vecenv; SB3 knows no render states
         states = venv.render_states()
-        # Of a game these are its screens, 100 KB each.
-        self._states = screens.pack(states) if states is not None and states.dtype == np.uint8 else states
+        # Of a game these are its screens, 100 KB each: they are packed while the agent chooses and the consoles step.
+        recorded = states is not None and states.dtype == np.uint8
+        self._states = self._packer.submit(screens.pack, states) if recorded else states
         new = obs if self._frame_stack == 1 else obs[:, -1]
         copy = map_arrays(new, self._copy)
         for array in copy.values() if isinstance(copy, dict) else [copy]:
@@ -237,12 +242,6 @@ class EpisodeReturns:
         return np.concatenate(ended)
 
 
-def steps_of(segments: list[Segment]) -> tuple[Observations, np.ndarray]:
-    """Observations and actions [S * T, ...] of S segments of T steps each."""
-    obs = stack_observations([segment.obs for segment in segments])
-    return map_arrays(obs, _flatten), _flatten(np.stack([segment.actions for segment in segments]))
-
-
 def _stacked(frames: np.ndarray, depth: int) -> np.ndarray:
     """Frames [T + depth - 1, N, ...] as observations [T, N, depth, ...], a view."""
     return np.moveaxis(stacked(frames, depth), 1, 2)
@@ -254,8 +253,3 @@ def _stacked_states(states: tuple[np.ndarray | None, ...]) -> np.ndarray | None:
     if len(there) < len(states):
         return None
     return screens.stack(there) if there[0].dtype == np.uint8 else np.stack(there)
-
-
-def _flatten(array: np.ndarray) -> np.ndarray:
-    """[A, B, ...] to [A * B, ...]."""
-    return array.reshape(-1, *array.shape[2:])

@@ -48,6 +48,12 @@ def image_segments(number: int, rng: np.random.Generator, *, length: int = 10, s
     return segments
 
 
+def steps_of(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray]:
+    """Observations and actions [S, T, ...] of S segments of T steps each."""
+    obs = [np.asarray(segment.obs) for segment in segments]
+    return np.stack(obs), np.stack([segment.actions for segment in segments])
+
+
 def random_queries(number: int, rng: np.random.Generator, *, length: int = 10) -> list[Query]:
     """Pairs of random segments, query i asked at step i."""
     segments = random_segments(2 * number, rng, length=length)

@@ -113,7 +113,7 @@ def test_an_agent_learns_in_either_precision(name):
     model, rollouts = agent(name)
     for _ in range(11):
         learn_one_rollout(model)
-        observe(model, rollouts[-1].flat()[0])
+        observe(model, rollouts[-1].obs)
     assert rollouts[0].true_rewards.mean() < -6
     assert np.mean([rollout.true_rewards.mean() for rollout in rollouts[-3:]]) > -4.2
 
@@ -121,7 +121,7 @@ def test_an_agent_learns_in_either_precision(name):
 def test_the_policy_alone_acts_as_it_did_in_its_precision_and_layout(tmp_path, rng):
     model, rollouts = agent("bf16")
     learn_one_rollout(model)
-    observe(model, rollouts[0].flat()[0])
+    observe(model, rollouts[0].obs)
     model.save(tmp_path / "policy.zip")
     alone = PPO.load(tmp_path / "policy.zip")
     obs = rollouts[0].obs[:, 0]
@@ -200,7 +200,7 @@ def test_vectors_have_one_precision():
 def test_an_update_reads_images_that_were_centred_once_as_if_they_were_not(name):
     model, rollouts = agent(name)
     learn_one_rollout(model)
-    observe(model, rollouts[0].flat()[0])
+    observe(model, rollouts[0].obs)
     buffer, network, batches = model.rollout_buffer, model.policy.features_extractor, []
     for prepare in (network.centred, None):
         buffer.prepare, buffer.generator_ready = prepare, False

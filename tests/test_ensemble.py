@@ -7,9 +7,8 @@ from gymnasium import spaces
 
 from prefrl.config import RewardConfig
 from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, Ensemble
-from prefrl.rollouts import steps_of
-from prefrl.segments import Segment
-from prefrl.testing import random_segments
+from prefrl.segments import Segment, stacked
+from prefrl.testing import random_segments, steps_of
 
 OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
 GAME = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Discrete(2)
@@ -55,6 +54,17 @@ def test_each_member_is_standardised_on_its_own(rng):
     members = made.normalised(*steps_of(segments))
     assert torch.allclose(members.mean(1), torch.zeros(3), atol=1e-5)
     assert torch.allclose(members.std(1), torch.full((3,), 0.05), atol=1e-5)
+
+
+def test_the_steps_of_several_environments_are_paid_in_the_order_of_a_rollout(rng, monkeypatch):
+    made = Ensemble(*GAME, RewardConfig(hidden=(8,)), 0)
+    frames = rng.integers(0, 255, (10, 3, 84, 84), np.uint8)
+    obs, actions = np.moveaxis(stacked(frames, 4), 1, 2), rng.integers(0, 2, (7, 3))
+    rewards = made(obs, actions)
+    one_by_one = [made(obs[t, n][None], actions[t, n][None])[0] for t in range(7) for n in range(3)]
+    np.testing.assert_allclose(rewards, one_by_one, atol=1e-4)
+    monkeypatch.setattr(Ensemble, "_part", 7)  # two steps of three environments at a time
+    np.testing.assert_allclose(made(obs, actions), rewards, atol=1e-4)
 
 
 def test_inputs_are_standardised_by_what_was_seen(rng):

@@ -19,8 +19,7 @@ from prefrl.rewards.fitting import (
     make_optimizer,
     predicted_returns,
 )
-from prefrl.rollouts import steps_of
-from prefrl.testing import answered_by, image_segments, random_queries, random_segments
+from prefrl.testing import answered_by, image_segments, random_queries, random_segments, steps_of
 
 OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
 DOT = spaces.Box(0, 255, (4, 16, 16), np.uint8), spaces.Discrete(2)

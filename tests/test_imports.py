@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEVELS = [
-    {"segments", "losses", "metrics", "moments", "selection", "schedules", "config", "names", "heap"},
+    {"segments", "losses", "metrics", "moments", "selection", "schedules", "config", "names", "heap", "tensors"},
     {"queries", "rollouts", "presets", "vecenv"},
     {"clips", "store", "quality", "presence"},
     {"labelers", "rewards", "agents", "evaluation", "exchange"},

@@ -4,6 +4,8 @@ import torch
 from gymnasium import spaces
 
 from prefrl.rewards.inputs import Inputs
+from prefrl.segments import stacked
+from prefrl.tensors import on_device
 
 CPU = torch.device("cpu")
 VECTOR, BOX = spaces.Box(-np.inf, np.inf, (3,)), spaces.Box(-1, 1, (2,))
@@ -63,6 +65,52 @@ def test_dict_observations_are_taken_apart():
         {"pose": np.ones((2, 3)), "mode": np.array([0, 3]), "view": np.zeros((2, 8, 8, 1), np.uint8)}, CPU
     )
     assert obs["mode"].tolist() == [[1, 0, 0, 0], [0, 0, 0, 1]]
+
+
+GAME = spaces.Box(0, 255, (4, 84, 84), np.uint8)
+
+
+def test_stacks_of_frames_travel_as_frames(rng):
+    frames = rng.integers(0, 256, (12, 84, 84), np.uint8)
+    stacks = stacked(frames, 4)[2:]
+    tensor = on_device(stacks, CPU)
+    np.testing.assert_array_equal(tensor, stacks)
+    assert tensor.untyped_storage().nbytes() == frames[2:].nbytes
+    frames[:] = 0
+    assert tensor.any()  # they are no view on what goes on changing
+
+
+@pytest.mark.parametrize(
+    "take", [lambda a: a, lambda a: a[::2, 1:], lambda a: a[::-1], lambda a: a.T, lambda a: a[:0], lambda a: a[0, 0]]
+)
+def test_any_array_becomes_the_same_tensor(take, rng):
+    array = take(rng.normal(size=(4, 5)))
+    np.testing.assert_array_equal(on_device(array, CPU), array)
+
+
+def test_what_several_environments_saw_is_one_batch_in_the_order_of_the_rollout(rng):
+    inputs = Inputs(GAME, spaces.Discrete(3))
+    frames = rng.integers(0, 256, (10, 2, 84, 84), np.uint8)
+    seen = np.moveaxis(stacked(frames, 4), 1, 2)  # [T, N, 4, 84, 84]
+    np.testing.assert_array_equal(inputs.observations(seen, CPU)["obs"], seen.reshape(-1, 4, 84, 84))
+    actions = rng.integers(0, 3, (7, 2))
+    assert inputs.steps(actions) == 14
+    assert inputs.actions(actions, CPU).argmax(1).tolist() == actions.reshape(-1).tolist()
+
+
+@pytest.mark.parametrize("space", [VECTOR, GAME, spaces.Dict({"pose": VECTOR, "view": GAME})])
+def test_the_steps_of_segments_are_one_batch(space, rng):
+    space.seed(0)
+    inputs = Inputs(space, BOX)
+    pose = [rng.normal(size=(5, 3)).astype(np.float32) for _ in range(3)]
+    view = [stacked(rng.integers(0, 256, (8, 84, 84), np.uint8), 4) for _ in range(3)]
+    named = [{"pose": p, "view": v} for p, v in zip(pose, view, strict=True)]
+    observed = {1: pose, 3: view}.get(len(space.shape or ()), named)
+    rows = inputs.of_segments(observed, CPU)
+    expected = {"pose": pose, "view": view, "obs": observed}
+    assert set(rows) == ({"pose", "view"} if observed is named else {"obs"})
+    for name, tensor in rows.items():
+        np.testing.assert_array_equal(tensor, np.concatenate(expected[name]))
 
 
 def test_what_is_not_supported_is_refused_by_name():

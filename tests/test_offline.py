@@ -12,9 +12,8 @@ from prefrl.labelers.base import work
 from prefrl.queries import Query
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import FitStats
-from prefrl.rollouts import steps_of
 from prefrl.store import PreferenceStore, contents
-from prefrl.testing import image_segments
+from prefrl.testing import image_segments, steps_of
 
 PONG = "prefrl/Pong-v0"
 

@@ -25,6 +25,7 @@ from prefrl.config import PpoConfig, RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv
 from prefrl.rollouts import Recorder
+from prefrl.segments import map_arrays
 from prefrl.vecenv import make_vec_env
 
 BOX = spaces.Box(-1, 1, (2,))
@@ -50,7 +51,11 @@ def filled(reward, env_id=TOY, rollouts=3):
 
     def fill():
         rollout = recorder.take()
-        rewards.append(reward(*rollout.flat()).reshape(rollout.dones.shape))
+        steps = (
+            map_arrays(rows, lambda array: array.reshape(-1, *array.shape[2:]))
+            for rows in (rollout.obs, rollout.actions)
+        )
+        rewards.append(reward(*steps).reshape(rollout.dones.shape))
         return rewards[-1]
 
     set_rewards(model, fill, None)

@@ -15,8 +15,9 @@ def make(preset, entry, labels=700):
     return preset_config(preset, entry.id, labels=labels)
 
 
-@pytest.mark.parametrize("entry", SUITE, ids=lambda entry: entry.id)
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    "preset, entry", [(preset, entry) for preset in PRESETS for entry in (GAMES if preset == "wide" else SUITE)]
+)
 def test_every_preset_is_valid_for_every_environment(preset, entry):
     config = make(preset, entry)
     assert config.steps == entry.training_steps
@@ -69,6 +70,20 @@ def test_zoo_is_the_zoo():
     assert make("zoo", find("prefrl/Swimmer-v0")).agent.gamma == 0.9999
     ant = make("zoo", find("prefrl/Ant-v0")).agent
     assert (ant.n_steps, ant.batch_size, ant.net, ant.gamma) == (2048, 64, (64, 64), 0.99)
+
+
+def test_wide_is_the_default_for_games_with_more_of_them_side_by_side():
+    wide, default = (preset_config(preset, "prefrl/Pong-v0", labels=5500) for preset in ("wide", "default"))
+    assert (wide.reward, wide.query) == (default.reward, default.query)
+    sizes = ("num_envs", "n_steps", "batch_size")
+    same = dataclasses.replace(wide.agent, **{name: getattr(default.agent, name) for name in sizes})
+    assert same == default.agent
+    assert wide.agent.num_envs == 8 * default.agent.num_envs
+
+
+def test_wide_is_refused_where_a_gpu_does_nothing():
+    with pytest.raises(ValueError, match=r"preset wide is for Atari games, not for prefrl/Hopper-v0; use default"):
+        preset_config("wide", "prefrl/Hopper-v0", labels=700)
 
 
 def test_outside_the_suite_the_steps_must_be_said():

@@ -7,7 +7,7 @@ from prefrl.checkpoints import RewardLearner
 from prefrl.config import QueryConfig, RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import make_optimizer
-from prefrl.rollouts import SegmentPool, steps_of
+from prefrl.rollouts import SegmentPool
 from prefrl.selection import SELECTIONS
 from prefrl.testing import random_segments
 
@@ -33,7 +33,7 @@ def test_pairs_are_different_and_of_different_segments(rng):
 def test_candidates_are_described_by_their_members_returns(reward):
     segments = list(reward.pool.segments)
     candidates = describe(reward.ensemble, segments, np.array([[0, 3], [3, 1]]))
-    raw = reward.ensemble.raw(*reward.ensemble.encode(*steps_of([segments[3]]))).sum(1).detach().numpy()
+    raw = reward.ensemble.raw(*reward.ensemble.encode_segments([segments[3]])).sum(1).detach().numpy()
     assert candidates.returns.shape == (3, 2, 2)
     assert np.allclose(candidates.returns[:, 0, 1], raw, atol=1e-4)
     assert np.allclose(candidates.returns[:, 1, 0], raw, atol=1e-4)

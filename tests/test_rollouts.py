@@ -8,7 +8,7 @@ from gymnasium import spaces
 from prefrl_envs.screens import unpack
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from prefrl.rollouts import EpisodeReturns, Recorder, Rollout, SegmentPool, steps_of
+from prefrl.rollouts import EpisodeReturns, Recorder, Rollout, SegmentPool
 
 
 class Counting(gym.Env):
@@ -168,19 +168,11 @@ def test_a_segment_keeps_no_rollout_alive():
     assert segment.obs[:, 0].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_steps_of_segments_are_one_batch():
-    rollout = run(recorder(), 9)
-    obs, actions = steps_of([rollout.segment("x", 0, 0, 3), rollout.segment("x", 1, 3, 6)])
-    assert obs[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
-    assert actions.shape == (6, 1)
-
-
 def test_dict_observations_stay_apart():
     rollout = Rollout(
         obs={"a": np.arange(6.0).reshape(3, 2, 1), "b": np.zeros((3, 2, 4))},
         actions=np.zeros((3, 2, 1)), true_rewards=np.zeros((3, 2)), dones=np.zeros((3, 2), bool), render_states=None,
     )  # fmt: skip
-    assert rollout.flat()[0]["a"].shape == (6, 1)
     assert rollout.segment("x", 1, 0, 2).obs["a"][:, 0].tolist() == [1, 3]
 
 
@@ -224,14 +216,6 @@ class TestGames:
         while frames.base is not None:
             frames = frames.base
         assert frames.nbytes == (5 + 2) * 16
-
-    def test_flat_steps_are_in_the_order_of_the_rollout(self):
-        rollout = play(consoles(), 5)
-        obs, actions = rollout.flat()
-        assert obs[:, 2, 0, 0].tolist() == [2, 102, 3, 103, 4, 104, 5, 105, 6, 106]
-        assert len(actions) == 10
-        some, _ = rollout.flat(slice(1, 3))
-        np.testing.assert_array_equal(some, obs[2:6])
 
     def test_reset_starts_the_stacks_afresh(self):
         made = consoles()

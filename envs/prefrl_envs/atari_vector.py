@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import cv2
 import gymnasium as gym
 import numpy as np
 from ale_py import AtariVectorEnv
@@ -102,6 +105,9 @@ class AtariBatch:
             OBSERVATION,
             gym.spaces.Discrete(len(self._consoles.ale.get_action_set())),
         )
+        self._parts = min(num_threads or os.cpu_count() or 1, num_envs)
+        self._pool = ThreadPoolExecutor(self._parts)
+        cv2.setNumThreads(1)  # OpenCV's own, for the whole process, would get into these threads' way
         self._started = np.zeros(num_envs, dtype=bool)
         self._stacks = np.zeros((num_envs, *OBSERVATION.shape), np.uint8)
         self._scores = np.zeros(num_envs)
@@ -154,6 +160,7 @@ class AtariBatch:
 
     def close(self) -> None:
         self._consoles.close()
+        self._pool.shutdown()
 
     def _start(self, fresh: np.ndarray, seeds: list[int | None]) -> None:
         """Starts a game on the consoles `fresh` [N]."""
@@ -168,6 +175,11 @@ class AtariBatch:
     def _seen(self, screens: np.ndarray) -> np.ndarray:
         """[N, 84, 84] what the agents see of screens; keeps what a person sees."""
         self._shown = screens.copy() if self.show_score else screens
+        parts = np.array_split(screens, self._parts)
+        return np.concatenate(list(self._pool.map(self._watch, parts)))
+
+    def _watch(self, screens: np.ndarray) -> np.ndarray:
+        """The same of some of the screens, painted over in place."""
         paint_over(screens, self.boxes)
         return agent_frames(screens)
 

@@ -10,8 +10,10 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
+from prefrl.agents.graphs import Graphed
 from prefrl.config import Precision
 from prefrl.names import look_up
+from prefrl.tensors import on_device
 
 Layers = tuple[tuple[int, int, int], ...]
 """(filters, kernel, stride) of each convolution."""
@@ -83,14 +85,25 @@ class CentredCnn(BaseFeaturesExtractor):
 
     @torch.no_grad()
     def observe(self, images: np.ndarray) -> None:
-        """Takes images [B, C, H, W] into the background."""
-        self.count += len(images)
-        mean = torch.as_tensor(images.mean(axis=0, dtype=np.float32), device=self.background.device)
-        self.background += (mean - self.background) * (len(images) / self.count)
+        """Takes images [..., C, H, W] into the background."""
+        shown = on_device(images, self.background.device).flatten(0, -4)
+        self.count += len(shown)
+        self.background += (shown.mean(0, dtype=torch.float32) - self.background) * (len(shown) / self.count)
 
 
 class CnnPolicy(ActorCriticCnnPolicy):
     """SB3's policy for images, on a network that takes them as they are: uint8, a byte a pixel."""
+
+    _acting: Graphed | None = None
+
+    def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Actions, values and log-probabilities of images [N, C, H, W]; on a GPU as one graph while a rollout lasts."""
+        if obs.device.type != "cuda" or deterministic or torch.is_grad_enabled():
+            return super().forward(obs, deterministic)
+        if self._acting is None or not self._acting.fits(obs):
+            self._acting = Graphed(super().forward, obs)
+        actions, values, log_probs = (output.clone() for output in self._acting(obs))
+        return actions, values, log_probs
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.preprocessing import maybe_transpose
+from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
@@ -21,7 +21,7 @@ class Observer(Protocol):
     """A features extractor that keeps statistics of what it is shown, as buffers."""
 
     def observe(self, rows: np.ndarray) -> None:
-        """Takes in raw observations [B, ...]."""
+        """Takes in raw observations [..., *obs_shape]."""
 
 
 class StandardisedFeatures(BaseFeaturesExtractor):
@@ -35,15 +35,17 @@ class StandardisedFeatures(BaseFeaturesExtractor):
         return self.moments(observations.flatten(1).float())
 
     def observe(self, rows: np.ndarray) -> None:
-        self.moments.update(torch.as_tensor(rows).flatten(1))
+        self.moments.update(torch.as_tensor(rows).reshape(-1, self.features_dim))
 
 
 def observe(model: OnPolicyAlgorithm, obs: Observations) -> None:
-    """Shows raw observations [B, ...] to the policy's statistics, where it keeps any.
+    """Shows raw observations [..., *obs_shape] to the policy's statistics, where it keeps any.
 
     Only between two rollouts: while one is collected and learned from, the policy must stay the same.
     """
     extractor = model.policy.features_extractor
     if isinstance(extractor, Observer):
         assert isinstance(obs, np.ndarray)
-        extractor.observe(maybe_transpose(obs, model.observation_space))  # SB3 puts the channels first
+        space = model.observation_space
+        channels_last = is_image_space(space) and obs.shape[-3:] != space.shape
+        extractor.observe(np.moveaxis(obs, -1, -3) if channels_last else obs)  # SB3 puts the channels first

@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from prefrl.agents.buffers import Filled, FilledDictRolloutBuffer, FilledRolloutBuffer, FillRewards, ReturnScale
 from prefrl.agents.cnn import CentredCnn, CnnPolicy
 from prefrl.agents.features import StandardisedFeatures
+from prefrl.agents.graphed_ppo import GraphedPpo
 from prefrl.config import PpoConfig, Precision
 from prefrl.names import look_up
 
@@ -80,7 +81,7 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
         policy_kwargs["normalize_images"] = False  # CentredCnn does
     elif isinstance(space, spaces.Box):
         policy_kwargs["features_extractor_class"] = StandardisedFeatures
-    return PPO(
+    return _kind(space, device)(
         policy,
         env,
         n_steps=config.n_steps,
@@ -102,7 +103,12 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
 
 def load_ppo(path: Path, env: VecEnv, device: str) -> PPO:
     """An agent as it was saved, to go on training in `env`."""
-    return PPO.load(path, env=env, device=device)
+    return _kind(env.observation_space, device).load(path, env=env, device=device)
+
+
+def _kind(observation_space: spaces.Space, device: str) -> type[PPO]:
+    """On a GPU a network that reads images is told what to do in graphs; no other network gains by a GPU."""
+    return GraphedPpo if device == "cuda" and is_image_space(observation_space) else PPO
 
 
 def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> None:

@@ -109,11 +109,11 @@ class Leg:
         if self._learner.reward is None:
             # Scores differ between games by three orders of magnitude: their signs are what is usual to learn from.
             return np.sign(rollout.true_rewards) if self._by_sign else rollout.true_rewards
-        return self._learner.reward.ensemble(*rollout.flat()).reshape(rollout.dones.shape)
+        return self._learner.reward.ensemble(rollout.obs, rollout.actions).reshape(rollout.dones.shape)
 
     def _remember(self) -> None:
         """Only now, between two rollouts, may the policy's statistics change."""
         for start in range(0, len(self._rollout.dones), OBSERVED_STEPS):
-            observe(self._learner.model, self._rollout.flat(slice(start, start + OBSERVED_STEPS))[0])
+            observe(self._learner.model, self._rollout.observed(slice(start, start + OBSERVED_STEPS)))
         if self._learner.reward is not None:
             self._learner.reward.pool.add(self._rollout, self.rng)

@@ -113,7 +113,7 @@ def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: s
         states = rollout.render_states[:, 0]
         arrays["render_states"] = states[:SCREENS_KEPT] if states.dtype == np.uint8 else states
     if learner.reward is not None and learner.rounds:
-        arrays["learned_rewards"] = learner.reward.ensemble(*rollout.flat())
+        arrays["learned_rewards"] = learner.reward.ensemble(rollout.obs, rollout.actions)
     metadata = {"step": str(learner.step)} | {f"version.{k}": v for k, v in versions().items()}
     run.episode(name).parent.mkdir(exist_ok=True)
     save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, run.episode(name), metadata)

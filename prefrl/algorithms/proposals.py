@@ -12,7 +12,6 @@ from prefrl.config import QueryConfig
 from prefrl.names import look_up_or_load
 from prefrl.queries import Query
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rollouts import steps_of
 from prefrl.segments import Segment
 from prefrl.selection import SELECTIONS, Candidates, Selection, uniform
 
@@ -69,7 +68,7 @@ def describe(ensemble: Ensemble, segments: list[Segment], pairs: np.ndarray) -> 
 @torch.no_grad()
 def _features(ensemble: Ensemble, segments: list[Segment]) -> np.ndarray:
     """[S, F] mean and spread over time of every input, images in 8x8 blocks, all on one scale."""
-    features = torch.stack([_looks(*ensemble.encode(*steps_of([segment]))) for segment in segments])
+    features = torch.stack([_looks(*ensemble.encode_segments([segment])) for segment in segments])
     return ((features - features.mean(0)) / (features.std(0, correction=0) + 1e-6)).cpu().numpy()
 
 

@@ -18,7 +18,6 @@ from prefrl.config import Precision, RewardConfig, build
 from prefrl.moments import RunningMoments
 from prefrl.rewards.inputs import Inputs, by_name
 from prefrl.rewards.networks import find_network
-from prefrl.rollouts import steps_of
 from prefrl.segments import Observations, Segment, map_arrays
 
 WEIGHTS, DESCRIPTION = "reward_model.safetensors", "reward_model.json"
@@ -67,13 +66,14 @@ class Ensemble:
         self.output_std = torch.ones(config.members, device=self.device)
 
     def __call__(self, obs: Observations, actions: np.ndarray) -> np.ndarray:
-        """The learned reward of B steps: obs [B, ...], actions [B, ...] -> [B] float32."""
+        """The learned reward of B steps: obs [B, ...], actions [B, ...] -> [B] float32; of [T, N, ...], [T * N]."""
         return self.normalised(obs, actions).mean(0).cpu().numpy()
 
     @torch.no_grad()
     def normalised(self, obs: Observations, actions: np.ndarray) -> Tensor:
         """[M, B] each member's prediction at mean 0 and the configured standard deviation."""
-        parts = [slice(start, start + self._part) for start in range(0, len(actions), self._part)]
+        rows = max(1, self._part * len(actions) // self.inputs.steps(actions))
+        parts = [slice(start, start + rows) for start in range(0, len(actions), rows)]
         raw = torch.cat([self.raw(*self.encode(_rows(obs, part), actions[part])) for part in parts], dim=1)
         return self._standardised(raw)
 
@@ -89,15 +89,20 @@ class Ensemble:
     @torch.no_grad()
     def raw_of(self, segments: Sequence[Segment]) -> Tensor:
         """[M, S, T] `raw` of every step of S segments of T steps each, any number of them in bounded memory."""
-        raw = torch.cat([self.raw(*self.encode(*steps_of(part))) for part in self._parts(segments)], dim=1)
+        raw = torch.cat([self.raw(*self.encode_segments(part)) for part in self._parts(segments)], dim=1)
         return raw.reshape(len(raw), len(segments), -1)
 
     def _standardised(self, raw: Tensor) -> Tensor:
         return (raw - self.output_mean[:, None]) * (self.config.reward_std / self.output_std[:, None])
 
     def encode(self, obs: Observations, actions: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
-        """Raw observations and actions [B, ...] as the tensors that `raw` takes."""
+        """Raw observations and actions [B, ...], or [T, N, ...], as the tensors that `raw` takes."""
         return self.inputs.observations(obs, self.device), self.inputs.actions(actions, self.device)
+
+    def encode_segments(self, segments: Sequence[Segment]) -> tuple[dict[str, Tensor], Tensor]:
+        """The same of all steps of S segments, [S * T, ...]."""
+        obs = self.inputs.of_segments([segment.obs for segment in segments], self.device)
+        return obs, self.inputs.actions(np.concatenate([segment.actions for segment in segments]), self.device)
 
     def raw(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """[M, B] what the networks themselves put out, with gradients."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
 from prefrl.segments import Observations
+from prefrl.tensors import on_device
 
 
 @dataclass(frozen=True)
@@ -55,31 +58,46 @@ class Inputs:
         return {"observation": _describe(self.observation_space), "action": _describe(self.action_space)}
 
     def observations(self, obs: Observations, device: torch.device) -> dict[str, Tensor]:
-        """Name -> [B, features] float32 or [B, channels, height, width] uint8."""
-        # A view on frames is read-only, which torch does not take in silence.
-        own = {name: np.require(array, requirements="W") for name, array in by_name(obs).items()}
-        return {name: self.observation(name, torch.as_tensor(array, device=device)) for name, array in own.items()}
+        """Name -> [B, features] float32 or [B, channels, height, width] uint8, of B steps."""
+        return {name: self.observation(name, on_device(array, device)) for name, array in by_name(obs).items()}
+
+    def of_segments(self, observed: Sequence[Observations], device: torch.device) -> dict[str, Tensor]:
+        """The same of S segments' observations [T, ...]: all S * T steps."""
+        named = [by_name(obs) for obs in observed]
+
+        def joined(name: str) -> Tensor:
+            arrays = [each[name] for each in named]
+            if name in self._images:
+                return torch.cat([on_device(array, device) for array in arrays])
+            return torch.as_tensor(np.concatenate(arrays), device=device)
+
+        return {name: self.observation(name, joined(name)) for name in named[0]}
 
     def observation(self, name: str, rows: Tensor) -> Tensor:
-        """The same for raw rows [B, ...] of the observation `name` that are on their device already."""
+        """The same for raw rows [..., *obs_shape] of the observation `name` that are on their device already."""
         space = _named_spaces(self.observation_space)[name]
         if isinstance(space, spaces.Discrete):
             return F.one_hot(rows.long().reshape(-1) - int(space.start), int(space.n)).float()
         if name not in self._images:
-            return rows.reshape(len(rows), -1).float()
+            return rows.reshape(-1, self.shapes.vectors[name]).float()
         _, transposed = self._images[name]
+        rows = rows.reshape(-1, *rows.shape[-3:])
         return rows.permute(0, 3, 1, 2) if transposed else rows
 
+    def steps(self, actions: np.ndarray) -> int:
+        """How many steps there are actions [..., *action_shape] of."""
+        return actions.size // max(1, math.prod(self.action_space.shape or ()))
+
     def actions(self, actions: np.ndarray, device: torch.device) -> Tensor:
-        """[B, features] float32."""
+        """[B, features] float32, of actions [..., *action_shape] of B steps."""
         rows, space = torch.as_tensor(actions, device=device), self.action_space
         if isinstance(space, spaces.Discrete):
             return F.one_hot(rows.reshape(-1).long() - int(space.start), int(space.n)).float()
         if isinstance(space, spaces.MultiDiscrete):
-            columns = rows.reshape(len(rows), -1).long()
+            columns = rows.reshape(-1, space.nvec.size).long()
             sizes = [int(n) for n in space.nvec.reshape(-1)]
             return torch.cat([F.one_hot(columns[:, i], n) for i, n in enumerate(sizes)], dim=1).float()
-        return rows.reshape(len(rows), -1).float()
+        return rows.reshape(-1, self.shapes.action).float()
 
 
 def by_name(obs: Observations) -> dict[str, np.ndarray]:
