@@ -15,7 +15,7 @@ import numpy as np
 from prefrl.clips import Draw, renderer
 from prefrl.labelers.sizes import FIRST_GUESS, frame_height
 
-NICENESS = 10  # a trainer on the same machine goes first
+NICENESS = 10  # a trainer on the same machine goes first; at 19 a person waited for clips
 
 
 def become_a_drawing_process() -> None:
