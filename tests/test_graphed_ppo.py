@@ -1,5 +1,7 @@
 """Gradient steps for a GPU: they are SB3's, and on a processor taken as they are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -62,13 +64,18 @@ def test_a_loss_that_is_no_number_is_one_clear_line(monkeypatch):
         model.train()
 
 
+IMAGES, VECTORS, MOVES = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Box(-1, 1, (3,)), spaces.Discrete(5)
+
+
 @pytest.mark.parametrize(
-    "space, device, kind",
+    "observation, action, device, kind",
     [
-        (spaces.Box(0, 255, (4, 84, 84), np.uint8), "cuda", GraphedPpo),
-        (spaces.Box(0, 255, (4, 84, 84), np.uint8), "cpu", PPO),
-        (spaces.Box(-1, 1, (11,)), "cuda", PPO),
+        (IMAGES, MOVES, "cuda", GraphedPpo),
+        (IMAGES, MOVES, "cpu", PPO),
+        (IMAGES, VECTORS, "cuda", PPO),
+        (VECTORS, MOVES, "cuda", PPO),
     ],
 )
-def test_it_is_for_images_on_a_gpu(space, device, kind):
-    assert ppo._kind(space, device) is kind
+def test_it_is_for_games_on_a_gpu(observation, action, device, kind):
+    env = SimpleNamespace(observation_space=observation, action_space=action)
+    assert ppo._kind(env, device) is kind

@@ -91,9 +91,8 @@ class CentredCnn(BaseFeaturesExtractor):
         number = math.prod(leading)
         mean = images.mean(axis=tuple(range(len(leading))), dtype=np.float32)  # torch's takes ten times as long
         self.count += number
-        self.background += (torch.as_tensor(mean, device=self.background.device) - self.background) * (
-            number / self.count
-        )
+        shown = torch.as_tensor(mean, device=self.background.device)
+        self.background += (shown - self.background) * (number / self.count)
 
 
 class CnnPolicy(ActorCriticCnnPolicy):
@@ -103,7 +102,8 @@ class CnnPolicy(ActorCriticCnnPolicy):
 
     def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Actions, values and log-probabilities of images [N, C, H, W]; on a GPU as one graph while a rollout lasts."""
-        if obs.device.type != "cuda" or deterministic or torch.is_grad_enabled():
+        drawn = isinstance(self.action_space, spaces.Discrete) and not deterministic
+        if obs.device.type != "cuda" or not drawn or torch.is_grad_enabled():
             return super().forward(obs, deterministic)
         if self._acting is None or not self._acting.fits(obs):
             self._acting = Graphed(super().forward, obs)

@@ -81,7 +81,7 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
         policy_kwargs["normalize_images"] = False  # CentredCnn does
     elif isinstance(space, spaces.Box):
         policy_kwargs["features_extractor_class"] = StandardisedFeatures
-    return _kind(space, device)(
+    return _kind(env, device)(
         policy,
         env,
         n_steps=config.n_steps,
@@ -103,12 +103,13 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
 
 def load_ppo(path: Path, env: VecEnv, device: str) -> PPO:
     """An agent as it was saved, to go on training in `env`."""
-    return _kind(env.observation_space, device).load(path, env=env, device=device)
+    return _kind(env, device).load(path, env=env, device=device)
 
 
-def _kind(observation_space: spaces.Space, device: str) -> type[PPO]:
-    """On a GPU a network that reads images is told what to do in graphs; no other network gains by a GPU."""
-    return GraphedPpo if device == "cuda" and is_image_space(observation_space) else PPO
+def _kind(env: VecEnv, device: str) -> type[PPO]:
+    """On a GPU a network that reads images of a game is told what to do in graphs."""
+    is_game = is_image_space(env.observation_space) and isinstance(env.action_space, spaces.Discrete)
+    return GraphedPpo if device == "cuda" and is_game else PPO
 
 
 def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> None:
