@@ -19,7 +19,7 @@ def test_different_states_look_different_and_the_same_the_same(env_id):
 
 
 def test_the_camera_goes_with_the_body():
-    """The body stays in the middle; the ground, a checkerboard two metres long, goes by under it."""
+    """The body stays in the middle; the ground, a checkerboard two metres long without an end, goes by under it."""
     state = _states(make_env("hopper"), steps=1)[0]
     far, lifted = state.copy(), state.copy()
     far[0] += 2_000.0
@@ -30,6 +30,8 @@ def test_the_camera_goes_with_the_body():
     body = _brown(here)
     assert body.sum() > 100
     assert (body & _brown(there)).sum() > 0.9 * body.sum()
+    for ground in (here[-20:, :30], there[-20:, :30]):  # a floor, light and dark, not the sky
+        assert np.ptp(ground.astype(int), axis=-1).max() < 4
     assert np.argwhere(_brown(above))[:, 0].mean() < np.argwhere(body)[:, 0].mean() - 5  # a jump goes up
 
 
