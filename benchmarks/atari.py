@@ -7,7 +7,7 @@ What is kept is results/atari/<game>/<preset>-<labels>/seed-<n>/summary.json and
 passed over; with --resume one that was interrupted goes on. With --until a run ends once the last 50 games that it
 played while training have reached that mean score; score_mean is then measured afresh, as ever. Of Pong, and
 where --score is given, the summary's `to_score` says when they had reached it: steps, seconds by the clock,
-core-minutes.
+core-minutes. Its `shares` say where the time went.
 """
 
 from __future__ import annotations

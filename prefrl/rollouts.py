@@ -49,10 +49,6 @@ class Rollout:
     frame_stack: int = 1
     game_scores: np.ndarray = field(default_factory=lambda: np.empty(0))
 
-    def observed(self, steps: slice) -> Observations:
-        """[T', N, ...] a view on the observations of some of the steps."""
-        return map_arrays(self.obs, lambda array: array[steps])
-
     def segment(self, env_id: str, env: int, start: int, stop: int) -> Segment:
         """A copy of steps start..stop of one environment: it keeps nothing else alive."""
 
@@ -124,6 +120,10 @@ class Recorder(VecEnvWrapper):
         self._steps.append((self._actions, true_rewards, oracle_rewards, dones, states))
         self._see(obs)
         return obs, np.zeros_like(true_rewards), dones, infos
+
+    def close(self) -> None:
+        self._packer.shutdown()
+        super().close()
 
     def can_be_drawn(self) -> bool:
         """Whether there are states to draw clips from. Starts every environment anew."""

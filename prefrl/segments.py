@@ -94,6 +94,11 @@ def map_arrays(obs: Observations, change: Callable[[np.ndarray], np.ndarray]) ->
     return {key: change(value) for key, value in obs.items()} if isinstance(obs, dict) else change(obs)
 
 
+def part_of(obs: Observations, rows: slice) -> Observations:
+    """A view on some rows of the array, or of each array of a Dict observation."""
+    return map_arrays(obs, lambda array: array[rows])
+
+
 def stack_observations(observations: Sequence[Observations]) -> Observations:
     """T observations (or N blocks of them) as one array, or as a dict of arrays, with a new first axis."""
     first = observations[0]

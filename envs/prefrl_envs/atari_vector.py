@@ -61,14 +61,15 @@ class AtariBatch:
     """N consoles with one game, equal bit for bit to N `AtariGame` with the same seeds.
 
     ALE gives whole colour screens here, the maximum over two frames taken; they are painted over, made grey and small
-    in numpy, and stacked without a break at a game's end. ALE's own small frames would be a quarter faster, but there
-    is no colour left in them for a person to see. Steps per second of processor time, 8 consoles, AMD EPYC with AVX2,
-    Pong: 1,540 in the emulator, 5,900 in what comes after it, 1,220 together; 1,690 with ALE's own small grey stacks.
+    by as many threads as step them, and stacked without a break at a game's end. ALE's own small frames would be a
+    quarter faster, but there is no colour left in them for a person to see. Steps per second of processor time, 8
+    consoles, AMD EPYC with AVX2, Pong: 1,540 in the emulator, 5,900 in what comes after it, 1,220 together; 1,690 with
+    ALE's own small grey stacks.
 
     Args:
         env_id: id of a game, e.g. "prefrl/Pong-v0".
         num_envs: N.
-        num_threads: threads that step; 0 takes every processor.
+        num_threads: threads that step, and make screens small; 0 takes every processor.
         horizon: steps of an episode, None for the suite's.
         boxes, end_penalty, show_score: as `AtariGame` has them.
     """

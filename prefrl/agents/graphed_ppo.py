@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from stable_baselines3 import PPO
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
-from stable_baselines3.common.utils import explained_variance
+from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from torch import Tensor
 
 from prefrl.agents.graphs import Graphed
@@ -34,7 +34,7 @@ class GraphedPpo(PPO):
         """
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        clip_range = float(self.clip_range(self._current_progress_remaining))  # type: ignore[operator]
+        clip_range = FloatSchedule(self.clip_range)(self._current_progress_remaining)
         total, number = torch.zeros(len(LOGGED), device=self.device), 0
         for _ in range(self.n_epochs):
             for batch in self.rollout_buffer.get(self.batch_size):
@@ -58,13 +58,13 @@ class GraphedPpo(PPO):
         actions = batch.actions.long().flatten()
         tensors = batch.observations, actions, batch.old_log_prob, batch.advantages, batch.returns
         if self.device.type != "cuda":
-            return self._losses(*tensors, clip_range)[0]
+            return self._losses_and_gradient(*tensors, clip_range)[0]
         settings = clip_range, self.ent_coef
         if self._recorded is None or self._recorded[0] != settings or not self._recorded[1].fits(*tensors):
-            self._recorded = settings, Graphed(partial(self._losses, clip_range=clip_range), *tensors)
+            self._recorded = settings, Graphed(partial(self._losses_and_gradient, clip_range=clip_range), *tensors)
         return self._recorded[1](*tensors)[0]
 
-    def _losses(
+    def _losses_and_gradient(
         self, obs: Tensor, actions: Tensor, old_log_prob: Tensor, advantages: Tensor, returns: Tensor, clip_range: float
     ) -> tuple[Tensor]:
         values, log_prob, entropy = self.policy.evaluate_actions(obs, actions)

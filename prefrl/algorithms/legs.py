@@ -17,6 +17,7 @@ from prefrl.config import RlhfConfig
 from prefrl.evaluation import act_by, act_randomly
 from prefrl.rollouts import EpisodeReturns, Recorder, Rollout
 from prefrl.runs import Row
+from prefrl.segments import part_of
 
 HELD_STEPS = 8  # that a random action lasts on average before the first comparisons
 OBSERVED_STEPS = 256  # of every environment at a time: what a game shows before learning would be half a gigabyte
@@ -114,6 +115,6 @@ class Leg:
     def _remember(self) -> None:
         """Only now, between two rollouts, may the policy's statistics change."""
         for start in range(0, len(self._rollout.dones), OBSERVED_STEPS):
-            observe(self._learner.model, self._rollout.observed(slice(start, start + OBSERVED_STEPS)))
+            observe(self._learner.model, part_of(self._rollout.obs, slice(start, start + OBSERVED_STEPS)))
         if self._learner.reward is not None:
             self._learner.reward.pool.add(self._rollout, self.rng)

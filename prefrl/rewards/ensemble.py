@@ -18,7 +18,7 @@ from prefrl.config import Precision, RewardConfig, build
 from prefrl.moments import RunningMoments
 from prefrl.rewards.inputs import Inputs, by_name
 from prefrl.rewards.networks import find_network
-from prefrl.segments import Observations, Segment, map_arrays
+from prefrl.segments import Observations, Segment, part_of
 
 WEIGHTS, DESCRIPTION = "reward_model.safetensors", "reward_model.json"
 
@@ -74,7 +74,7 @@ class Ensemble:
         """[M, B] each member's prediction at mean 0 and the configured standard deviation."""
         rows = max(1, self._part * len(actions) // self.inputs.steps(actions))
         parts = [slice(start, start + rows) for start in range(0, len(actions), rows)]
-        raw = torch.cat([self.raw(*self.encode(_rows(obs, part), actions[part])) for part in parts], dim=1)
+        raw = torch.cat([self.raw(*self.encode(part_of(obs, part), actions[part])) for part in parts], dim=1)
         return self._standardised(raw)
 
     def returns(self, segments: Sequence[Segment]) -> np.ndarray:
@@ -182,10 +182,6 @@ class Ensemble:
                 raise ValueError(f"{folder} was made for {kind}s {made_for[kind]}, but here they are {given[kind]}")
         ensemble.load_state(state)
         return ensemble
-
-
-def _rows(obs: Observations, part: slice) -> Observations:
-    return map_arrays(obs, lambda array: array[part])
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
