@@ -47,6 +47,18 @@ def test_one_block_of_the_stack_is_a_plain_network():
     assert torch.allclose(network({"obs": obs}, actions)[2], alone, atol=1e-6)
 
 
+@pytest.mark.parametrize("hidden", [(64,), ()])
+def test_one_member_that_reads_images_is_a_plain_network(hidden):
+    """Its weights are those of inputs joined one after the other, filter by filter, as in every saved model."""
+    network = cnn(IMAGES, hidden, 3).eval()
+    obs, actions = random_rows(IMAGES, 7)
+    read = network.trunks[0](obs["view"]).unflatten(1, (3, -1))[:, 2].flatten(1)
+    rows = torch.cat([obs["pose"], actions, read], 1)
+    for layer in network.head:
+        rows = rows @ layer.weight[2] + layer.bias[2] if hasattr(layer, "weight") else layer(rows)
+    assert torch.allclose(network(obs, actions)[2], rows.squeeze(-1), atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [8, 16, 84])
 def test_cnn_reads_images_of_any_size_beside_vectors(size):
     shapes = InputShapes({"pose": 3}, {"view": (4, size, size)}, 2)

@@ -30,17 +30,32 @@ class StackedLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        # Not baddbmm, which first writes the bias to every row: a third of a fit's time.
-        return torch.bmm(rows.expand(len(self.weight), -1, -1), self.weight).add_(self.bias)
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Of inputs that come in parts, one after the other: to join them first would copy them all.
+
+        A part may be features of images, [M, B, pixels, filters]. They are read as they lie in memory, and the weights,
+        of which there are far fewer, turned to them: those have all pixels of a filter, then all of the next.
+        """
+        used, hidden = 0, None
+        for part in parts:
+            size = part.shape[2:].numel()
+            weight, used = self.weight[:, used : used + size], used + size
+            if part.dim() == 4:
+                pixels, filters = part.shape[2:]
+                weight = weight.unflatten(1, (filters, pixels)).transpose(1, 2).flatten(1, 2)
+            product = torch.bmm(part.flatten(2).expand(len(weight), -1, -1), weight)
+            # Not baddbmm, which first writes the bias to every row: a third of a fit's time.
+            hidden = product.add_(self.bias) if hidden is None else hidden.add_(product)
+        assert hidden is not None
+        return hidden
 
 
 class StackedOutput(StackedLinear):
     """The last layer, in float32 whatever those before it are in: clips are compared by sums of what it puts out."""
 
-    def forward(self, rows: Tensor) -> Tensor:
-        with torch.autocast(rows.device.type, enabled=False):
-            return super().forward(rows.float())
+    def forward(self, *parts: Tensor) -> Tensor:
+        with torch.autocast(parts[0].device.type, enabled=False):
+            return super().forward(*(part.float() for part in parts))
 
 
 class RewardNetwork(nn.Module):
@@ -62,9 +77,7 @@ class RewardNetwork(nn.Module):
         """obs: name -> [B, ...], actions [B, A] -> predicted rewards [M, B], not normalised."""
         shared = torch.cat([*(obs[name] for name in self.vectors), actions], dim=-1)[None]
         read = [by_member(made(obs[name]), self.members) for name, made in zip(self.images, self.trunks, strict=True)]
-        if read:
-            shared = shared.expand(self.members, -1, -1)
-        return self.head(torch.cat([shared, *read], dim=-1)).squeeze(-1)
+        return read_by(self.head, shared, *read)
 
 
 class PaperCnn(nn.Module):
@@ -78,7 +91,7 @@ class PaperCnn(nn.Module):
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
         """obs: name -> [B, 4, 84, 84], actions [B, A] -> predicted rewards [M, B], not normalised."""
         (image,) = obs.values()
-        return self.head(by_member(self.trunk(image), self.members)).squeeze(-1)
+        return read_by(self.head, by_member(self.trunk(image), self.members))
 
 
 def dense(sizes: tuple[int, ...], members: int) -> nn.Sequential:
@@ -87,9 +100,18 @@ def dense(sizes: tuple[int, ...], members: int) -> nn.Sequential:
     return nn.Sequential(*layers, StackedOutput(members, sizes[-1], 1))
 
 
+def read_by(head: nn.Sequential, *parts: Tensor) -> Tensor:
+    """The parts that the first layer of a head takes -> predicted rewards [M, B]."""
+    first, *others = head
+    rows = first(*parts)
+    for layer in others:
+        rows = layer(rows)
+    return rows.squeeze(-1)
+
+
 def by_member(features: Tensor, members: int) -> Tensor:
-    """[B, M * F, h, w] -> [M, B, F * h * w]."""
-    return features.unflatten(1, (members, -1)).flatten(2).transpose(0, 1)
+    """[B, M * F, h, w], channels last in memory -> [M, B, h * w, F]."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2).unflatten(-1, (members, -1)).permute(2, 0, 1, 3)
 
 
 @torch.no_grad()
