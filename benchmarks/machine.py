@@ -9,7 +9,7 @@ from typing import Any
 
 from prefrl.runs import cpu_name, git_commit, versions
 
-EXTENSIONS = {"amx_bf16": "AMX", "avx512f": "AVX-512", "avx2": "AVX2"}
+EXTENSIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
 
 
 def extensions(cpu: str) -> str:
