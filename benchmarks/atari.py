@@ -121,14 +121,17 @@ def finish(
 
     oracle = Oracle(config.oracle, config.seed)
     device = choose_device(config.device)
-    if train(config, run, oracle, device=device, on_row=on_row, stopped=lambda: stop.asked() or enough()):
+    judged = stop.no_longer_ask
+    if train(
+        config, run, oracle, device=device, on_row=on_row, on_judge=judged, stopped=lambda: stop.asked() or enough()
+    ):
         return True
     if not enough():
         return False
     # It ends here: the labels not asked for by now are none that it learned from.
     last = rows[max(rows)]
     shorter = replace(config, steps=int(last["step"] or 0), labels=int(last["labels"] or 0))
-    return train(shorter, run, oracle, device=device)
+    return train(shorter, run, oracle, device=device, on_judge=judged)
 
 
 def rows_of(run: RunFolder) -> Rows:

@@ -26,6 +26,7 @@ class PpoConfig:
     gamma: float = 0.99  # discount per step
     gae_lambda: float = 0.95
     clip_range: float = 0.2
+    clip_range_decay: float = 0.0  # share of it that is gone by the end of the run, linearly
     ent_coef: float = 0.0  # weight of the entropy bonus
     ent_coef_decay: float = 0.0  # share of it that is gone by the end of the run, linearly
     vf_coef: float = 0.5  # weight of the value loss
@@ -43,7 +44,7 @@ class PpoConfig:
 class RewardConfig:
     """The reward model: an ensemble trained on comparisons."""
 
-    network: str = "auto"  # auto (cnn where there are images, else mlp), mlp, cnn, or module:function
+    network: str = "auto"  # auto (cnn where there are images, else mlp), mlp, cnn, paper_cnn, or module:function
     members: int = 3  # predictors in the ensemble
     hidden: tuple[int, ...] = (64, 64)  # hidden units of each predictor
     reward_lr: float = 3e-3  # Adam's learning rate
@@ -140,6 +141,7 @@ class RlhfConfig:
         _check_least(self)
         _check_reward(self.reward)
         _check_agent(self.agent)
+        _check_boxes(self.atari.boxes)
         _check_lengths(self)
 
     @property
@@ -179,7 +181,7 @@ def _check_least(config: RlhfConfig) -> None:
     _require(config.seed >= 0, f"seed must not be negative, got {config.seed}")
     agent, reward, query = config.agent, config.reward, config.query
     for group, names, least in (
-        (config, ("threads", "eval_episodes", "checkpoint_steps"), 1),
+        (config, ("steps", "threads", "eval_episodes", "checkpoint_steps"), 1),
         (agent, ("num_envs", "n_steps", "n_epochs"), 1),
         (agent, ("batch_size",), 2),
         (reward, ("members", "fit_batch"), 1),
@@ -189,8 +191,13 @@ def _check_least(config: RlhfConfig) -> None:
         for name in names:
             value = getattr(group, name)
             _require(value >= least, f"{name} must be at least {least}, got {value}")
-    for group, name in ((reward, "reward_std"), (query, "schedule_constant"), (agent, "gamma")):
-        _require(getattr(group, name) > 0, f"{name} must be above 0, got {getattr(group, name)}")
+    for group, names in (
+        (reward, ("reward_std",)),
+        (query, ("schedule_constant",)),
+        (agent, ("gamma", "clip_range", "max_grad_norm")),
+    ):
+        for name in names:
+            _require(0 < getattr(group, name) < math.inf, f"{name} must be above 0, got {getattr(group, name)}")
     _require(
         all(size >= 1 for size in reward.hidden + agent.net),
         f"layers need at least 1 unit, got hidden {reward.hidden} and net {agent.net}",
@@ -199,18 +206,36 @@ def _check_least(config: RlhfConfig) -> None:
 
 def _check_reward(reward: RewardConfig) -> None:
     _require(0 <= reward.response_noise < 1, f"response_noise must be in [0, 1), got {reward.response_noise}")
-    for name in ("label_window", "fit_sample"):
+    for name in ("reward_lr", "l2", "l2_low", "l2_high"):
         number = getattr(reward, name)
-        _require(number is None or number >= 1, f"{name} must be at least 1, got {number}")
+        _require(0 <= number < math.inf, f"{name} must not be negative, got {number}")
+    _require(
+        reward.l2_low <= reward.l2_high,
+        f"l2_low must not be above l2_high, got {reward.l2_low} and {reward.l2_high}; between them l2 stays",
+    )
+    for name in ("label_window", "fit_sample"):
+        most = getattr(reward, name)
+        _require(most is None or most >= 1, f"{name} must be at least 1, got {most}")
 
 
 def _check_agent(agent: PpoConfig) -> None:
-    for name in ("learning_rate_decay", "ent_coef_decay"):
+    for name in ("learning_rate_decay", "clip_range_decay", "ent_coef_decay"):
         decay = getattr(agent, name)
         _require(0 <= decay <= 1, f"{name} is a share, from 0 to 1, got {decay}")
+    for name in ("learning_rate", "ent_coef", "vf_coef"):
+        number = getattr(agent, name)
+        _require(0 <= number < math.inf, f"{name} must not be negative, got {number}")
+    _require(0 <= agent.gae_lambda <= 1, f"gae_lambda must be in [0, 1], got {agent.gae_lambda}")
     kept = agent.averaging
     _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
     _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")
+
+
+def _check_boxes(boxes: Boxes) -> None:
+    _require(
+        isinstance(boxes, str) or (len(boxes) > 0 and all(isinstance(box, tuple) and len(box) == 4 for box in boxes)),
+        f"boxes are default, paper, or top bottom left right of each, got {boxes!r}",
+    )
 
 
 def _check_lengths(config: RlhfConfig) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from prefrl_envs.rendering import Renderer
+from prefrl_envs.suite import find
 from stable_baselines3 import PPO
 
 from prefrl.clips import shown_fps, write_video
@@ -66,11 +67,14 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
 
 
 def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.ndarray]:
-    """A fresh episode of the final policy, and what draws its first `steps` steps."""
-    config = run.config()
+    """A fresh episode of the final policy, and what draws its first `steps` steps; it is made longer for more."""
+    config, row = run.config(), find(run.config().env_id)
     policy = as_judged(load_agent(run), config.env_id)
+    horizon = config.horizon or (row.horizon if row else None)
+    if horizon is not None and steps is not None:
+        horizon = max(horizon, steps)
     rollout = play_episodes(
-        config.env_id, policy, 1, seed, horizon=config.horizon, on_end=config.on_end, atari=config.atari
+        config.env_id, policy, 1, seed, horizon=horizon, on_end=config.on_end, atari=config.atari
     )  # fmt: skip
     if rollout.render_states is None:
         raise ValueError(f"nothing is known that draws {config.env_id}")

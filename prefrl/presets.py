@@ -42,6 +42,11 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     )  # fmt: skip
 
 
+def usual_labels(env_id: str) -> int:
+    """The larger budget of Christiano et al. 2017: 700 comparisons for control, 5,500 for a game."""
+    return 5500 if is_game(env_id) else 700
+
+
 def is_game(env_id: str) -> bool:
     """Whether the suite says that this is an Atari game."""
     entry = find(env_id)
@@ -88,8 +93,9 @@ def paper2017(env_id: str, labels: int) -> Groups:
 
 def zoo(env_id: str, _: int) -> Groups:
     """rl-baselines3-zoo's tuned PPO; the reference for what RL on the true reward can reach."""
-    agent = _ZOO_GAME_AGENT if is_game(env_id) else _ZOO.get(env_id.removeprefix("prefrl/"), _SB3)
-    return agent, RewardConfig(), QueryConfig()
+    if is_game(env_id):
+        return _ZOO_GAME_AGENT, _GAME_REWARD, _GAME_QUERY
+    return _ZOO.get(env_id.removeprefix("prefrl/"), _SB3), RewardConfig(), QueryConfig()
 
 
 PRESETS: dict[str, Callable[[str, int], Groups]] = {
@@ -149,7 +155,7 @@ _SB3 = PpoConfig(num_envs=1, n_steps=2048, batch_size=64)
 
 _ZOO_GAME_AGENT = PpoConfig(
     num_envs=8, n_steps=128, batch_size=256, n_epochs=4, learning_rate=2.5e-4, learning_rate_decay=1.0,
-    clip_range=0.1, ent_coef=0.01, net=(), cnn="nature",
+    clip_range=0.1, clip_range_decay=1.0, ent_coef=0.01, net=(), cnn="nature",
 )  # fmt: skip
 
 

@@ -64,10 +64,20 @@ class ProgressBar:
             print(f"{text}: {label}, or {serve}", file=sys.stderr, flush=True)
             self._next_wait_line = time.monotonic() + WAIT_LINE_S
 
+    def judge(self) -> None:
+        """Says that learning is over and that the final policy plays to be judged, which takes a while."""
+        text = f"learned; playing {self._config.eval_episodes} episodes to judge it, a minute or several"
+        if self._quiet:
+            print(f"{text}; `prefrl resume {self._folder}` does so if this is stopped", file=sys.stderr, flush=True)
+        else:
+            self._bar.update(self._task, description=text)
+
     def text(self) -> str:
         """One line on how the run is doing."""
         known, parts = self._latest, []
-        if "true_return" in known:
+        if "score" in known:
+            parts.append(f"score {known['score']:.5g}")  # in a stream of games the return of 1,000 steps says less
+        elif "true_return" in known:
             parts.append(f"true return {known['true_return']:.5g}")
         if "learned_return" in known:
             parts.append(f"learned {known['learned_return']:.4g}")

@@ -150,7 +150,9 @@ def test_frames_are_the_same_one_by_one_and_together():
         ({"boxes": [(0, 24, 0, 161)]}, r"box \(0, 24, 0, 161\) lies outside the screen of Pong: .* 210 rows and 160"),
         ({"boxes": [(30, 24, 0, 160)]}, "lies outside"),
         ({"boxes": "papr"}, "unknown boxes 'papr'. Known: paper, default"),
-        ({"end_penalty": -1.0}, "must not be negative, got -1"),
+        ({"end_penalty": -1.0}, "from 0 up, got -1"),
+        ({"end_penalty": float("inf")}, "from 0 up, got inf"),
+        ({"end_penalty": float("nan")}, "from 0 up, got nan"),
         ({"game": "Pnog"}, "ALE has no game 'Pnog' for one player. Did you mean 'Pong'"),
     ],
 )
@@ -176,6 +178,9 @@ def test_every_other_game_of_ale_has_a_row_of_its_own():
     assert game_id("space_invaders") == game_id("SpaceInvaders") == game_id("prefrl/SpaceInvaders-v0")
     with pytest.raises(ValueError, match="ALE has no game 'Asterx' .* Did you mean 'Asterix'"):
         game_id("Asterx")
+    for name in ("ALE/Asterix-v5", "AsterixNoFrameskip-v4", "asterix-ram-v0", "A sterix"):
+        with pytest.raises(ValueError, match="Did you mean 'Asterix'"):
+            game_id(name)
     with pytest.raises(ValueError, match="Did you mean 'prefrl/Asterix-v0'"):
         canonical_id("Asterx")
 

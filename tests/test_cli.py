@@ -243,6 +243,15 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "PointGoal", "--labels", "many"], "--labels cannot be 'many'; it takes INT"),
         (["train", "Pong", "--boxes", "ppaper"], "--boxes cannot be 'ppaper'; it takes {default,paper}.* top bottom"),
         (["train", "Pong", "--boxes", "0", "24", "0"], "--boxes cannot be '0 24 0'; it takes {default,paper}"),
+        (["train", "Pong", "--boxes"], "boxes are default, paper, or top bottom left right of each, got "),
+        (["train", "Pong", "--end-penalty", "inf"], "end_penalty is points .* from 0 up, got inf"),
+        (["train", "Pong", "--end-penalty", "3", "--labels", "0"], "--end-penalty is for the oracle, .* asks none"),
+        (
+            ["train", "Pong", "--initial-steps", "100"],
+            "100 steps before learning, in 8 .* raise --initial-steps",
+        ),
+        (["train", "Pong", "--game", "Asterix"], "Pong and --game Asterix are two environments; give one"),
+        (["train", "Hopper", "--cnn", "nature"], "--cnn nature reads images, and prefrl/Hopper-v0 has none"),
         (["train", "Pong", "--boxes", "0", "24", "0", "161"], r"box \(0, 24, 0, 161\) lies outside the screen of Pong"),
         (["train", "--game", "Pnog"], "ALE has no game 'Pnog' .* Did you mean 'Pong'. `prefrl envs` lists all"),
         (["train", "--labels", "20"], "(?i)required"),
@@ -326,4 +335,70 @@ def test_ales_own_environment_is_said_to_show_its_score():
 
 def test_a_game_takes_the_place_of_an_environment(capsys):
     assert settings(["--game", "space_invaders"]).env_id == "prefrl/SpaceInvaders-v0"
-    assert "or else --game" in refused(capsys, "train", "Pong", "--game", "Pong")
+    assert "or else --game" in refused(capsys, "train")
+
+
+def test_labels_and_steps_that_are_not_given_are_the_environments():
+    assert (settings(["Pong"]).labels, settings(["Pong", "--labels", "800"]).labels) == (5500, 800)
+    assert (settings(["Hopper"]).labels, settings(["Hopper"]).steps) == (700, 1_000_000)
+
+
+def test_an_environment_of_ones_own_module_is_resumed_in_another_process(tmp_path):
+    (tmp_path / "my_module.py").write_text(
+        "import gymnasium\n"
+        "gymnasium.register('MyTask-v0', entry_point='prefrl_envs.toy:ChainWalk', max_episode_steps=40)\n"
+    )
+    train = ["train", "my_module:MyTask-v0", "--horizon", "40", "--clip-steps", "10", "--labels", "10", "--out", "run"]
+    command = [sys.executable, "-m", "prefrl.cli"]
+    subprocess.run([*command, *train, *TINY], check=True, cwd=tmp_path)
+    resumed = subprocess.run([*command, "resume", "run", "--steps", "4096", "--threads", "2"], cwd=tmp_path)
+    assert resumed.returncode == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["steps"], config["threads"]) == (4096, 2)
+
+
+def test_what_an_environment_of_a_run_is_no_more_is_one_line(run, tmp_path, capsys):
+    config = json.loads((run / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"env_id": "Gone-v0"}))
+    assert "Gone-v0" in refused(capsys, "resume", str(tmp_path), "--steps", "9999")
+
+
+def test_a_run_of_another_machine_is_resumed_on_this_ones_device(run, tmp_path, capsys):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"device": "mps"}))
+    more = ["resume", str(copy), "--steps", str(config["steps"] + 512)]
+    assert "this machine has no mps device; use --device auto or cpu" in refused(capsys, *more)
+    assert main([*more, "--device", "cpu"]) == 0
+    assert json.loads((copy / "config.json").read_text())["device"] == "cpu"
+
+
+def test_while_the_policy_is_judged_the_first_ctrl_c_leaves_and_resume_judges_it(tmp_path, monkeypatch):
+    import os
+    import signal
+
+    from prefrl.algorithms import rlhf
+
+    out, finish = tmp_path / "run", rlhf.finish
+
+    def interrupted(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(rlhf, "finish", interrupted)
+    assert main(["train", "PointGoal", "--labels", "20", "--out", str(out), *TINY]) == 130
+    assert not (out / "summary.json").exists()
+    monkeypatch.setattr(rlhf, "finish", finish)
+    assert main(["resume", str(out)]) == 0
+    assert (out / "summary.json").exists()
+
+
+def test_play_goes_on_beyond_the_horizon_where_asked(run, tmp_path):
+    import av
+
+    video = tmp_path / "agent.webm"
+    assert main(["play", str(run), "--video", str(video), "--steps", "130"]) == 0
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 130

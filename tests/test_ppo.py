@@ -216,6 +216,13 @@ def test_the_agent_before_a_fresh_one_decays_up_to_it():
     assert rates == pytest.approx([1e-3, 0.25e-3, 1e-3, 0.5e-3])
 
 
+def test_the_clip_range_decays_over_the_run():
+    model, config = agent(toy_env()), PpoConfig(clip_range=0.1, clip_range_decay=1.0)
+    model.num_timesteps = 250
+    decay_rates(model, config, steps=1000)
+    assert model.clip_range(1.0) == pytest.approx(0.075)
+
+
 def test_showing_observations_changes_how_the_policy_sees():
     model = agent(Recorder(toy_env()))
     obs = np.full((1, *model.observation_space.shape), 3.0, np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from prefrl_envs.suite import SUITE, find
 
-from prefrl.presets import PRESETS, preset_config
+from prefrl.presets import PRESETS, preset_config, usual_labels
 from prefrl.schedules import SCHEDULES
 
 MUJOCO = [row for row in SUITE if "mujoco" in row.tags and "paper" in row.tags]
@@ -114,6 +114,16 @@ def test_a_backflips_reward_model_is_held_back_less():
         preset_config("default", f"prefrl/{name}-v0", labels=900).reward for name in ("HopperBackflip", "Hopper")
     )
     assert flip.l2_low > hopper.l2_high
+
+
+def test_zoo_plays_games_as_the_zoo_does_and_learns_their_rewards_as_the_default_does():
+    zoo, default = (preset_config(name, "prefrl/Pong-v0", labels=5500) for name in ("zoo", "default"))
+    assert (zoo.agent.learning_rate_decay, zoo.agent.clip_range, zoo.agent.clip_range_decay) == (1.0, 0.1, 1.0)
+    assert (zoo.reward, zoo.query) == (default.reward, default.query)
+
+
+def test_the_usual_labels_are_the_papers():
+    assert (usual_labels("prefrl/Hopper-v0"), usual_labels("prefrl/Pong-v0")) == (700, 5500)
 
 
 def test_default_is_one_preset_for_all_games_and_not_that_of_control():

@@ -45,6 +45,28 @@ def test_a_terminal_says_when_the_wait_is_over(config, monkeypatch):
     assert "learning from the labels" in terminal.getvalue().rpartition("waiting for 1 label")[2]
 
 
+def test_of_a_game_the_score_is_shown_and_not_the_streams_return(config):
+    bar = ProgressBar(config, FOLDER)
+    bar._latest |= {"step": 1000, "true_return": 7.0}
+    assert "true return 7" in bar.text()
+    bar._latest |= {"score": -19.5}
+    assert bar.text().startswith("score -19.5")
+    assert "true return" not in bar.text()
+
+
+def test_that_the_policy_is_judged_now_is_said(config, monkeypatch, capsys):
+    ProgressBar(config, FOLDER).judge()
+    assert capsys.readouterr().err == (
+        f"learned; playing 20 episodes to judge it, a minute or several; `prefrl resume {FOLDER}` does so if this is "
+        "stopped\n"
+    )
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with ProgressBar(config, FOLDER) as bar:
+        bar.judge()
+    assert "playing 20 episodes to judge it" in terminal.getvalue()
+
+
 def test_a_log_says_both_in_one_line(config, capsys):
     bar = ProgressBar(config, FOLDER)
     for missing in (1, 1, 0):

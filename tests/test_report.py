@@ -143,6 +143,21 @@ def test_the_key_numbers_are_there(tmp_path):
         assert value in page, value
 
 
+def test_of_a_game_the_score_comes_first(tmp_path):
+    make_run(tmp_path)
+    assert "Score per game" not in write_report(tmp_path, ()).read_text()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    scores = {"score_mean": 17.25, "score_std": 1.5, "score_games": 20}
+    (tmp_path / "summary.json").write_text(json.dumps(summary | scores))
+    header, *rows = (tmp_path / "progress.csv").read_text().splitlines()
+    with_scores = [f"{header},score", *(f"{row},{i}" for i, row in enumerate(rows))]
+    (tmp_path / "progress.csv").write_text("\n".join(with_scores) + "\n")
+    page = write_report(tmp_path, ()).read_text()
+    assert 0 < page.index("mean ± std of 20 whole games") < page.index("mean ± std of 20 episodes")
+    assert "17.2" in page
+    assert "Score per game" in page
+
+
 def test_every_section_is_there(tmp_path):
     page = report(make_run(tmp_path / "run"), [comparison(0, LEFT)])
     places = [

@@ -54,6 +54,8 @@ def test_names_are_found():
     for name in ("Hopper", "hopper", "Hopper-v0", "prefrl/Hopper-v0", "prefrl_envs:prefrl/Hopper-v0"):
         assert canonical_id(name) == "prefrl/Hopper-v0"
     assert canonical_id("CartPole-v1") == "CartPole-v1"  # Gymnasium's own
+    assert canonical_id("Pong-v0") == "prefrl/Pong-v0"  # and not ALE's of that id, which shows its score
+    assert canonical_id("ale_py:Pong-v0") == "ale_py:Pong-v0"
 
 
 def test_what_a_module_registers_is_found_in_another_process():

@@ -8,6 +8,7 @@ for the agent would say that a life was lost. Launching the ball is part of play
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,10 +85,10 @@ def penalty_of(game: str, end_penalty: float | None) -> float:
     """What the oracle takes off at a game's end: as given, or the game's own.
 
     Raises:
-        ValueError: a negative one.
+        ValueError: a negative one, or none that is a number.
     """
-    if end_penalty is not None and end_penalty < 0:
-        raise ValueError(f"end_penalty is taken off the score and must not be negative, got {end_penalty}")
+    if end_penalty is not None and not 0 <= end_penalty < math.inf:
+        raise ValueError(f"end_penalty is points taken off the score, from 0 up, got {end_penalty}")
     return END_PENALTY.get(game, 0.0) if end_penalty is None else end_penalty
 
 

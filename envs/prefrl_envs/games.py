@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,6 +82,12 @@ def roms() -> dict[str, str]:
 def unknown_game(name: str) -> str:
     """One line: what was given, which are near, where all are listed."""
     known = {game.lower(): game for game in roms()}
-    near = difflib.get_close_matches(name.lower().replace("_", ""), known, n=3)
+    near = difflib.get_close_matches(_bare(name), known, n=3)
     hint = f" Did you mean {' or '.join(repr(known[each]) for each in near)}?" if near else ""
     return f"ALE has no game {name!r} for one player.{hint} `prefrl envs` lists all of them"
+
+
+def _bare(name: str) -> str:
+    """Of a name that ALE, Gymnasium or a person has for a game what tells it: "ALE/Pong-v5", "PongNoFrameskip-v4"."""
+    words = re.sub(r"(NoFrameskip|Deterministic)?(-ram)?(-v\d+)?$", "", name.rpartition("/")[2], flags=re.IGNORECASE)
+    return re.sub(r"[^a-z0-9]", "", words.lower())

@@ -199,9 +199,10 @@ def entry(env_id: str) -> Entry:
 def canonical_id(name: str) -> str:
     """The full id that a name stands for.
 
-    A registered id is returned as it is, and so is "module:id", after importing the module: another process, which
-    has not imported it, can do the same. A short name is one of the suite's: "hopper" and "Hopper-v0" are
-    "prefrl/Hopper-v0", and so is "prefrl_envs:prefrl/Hopper-v0".
+    A short name is one of the suite's: "hopper" and "Hopper-v0" are "prefrl/Hopper-v0", and so is
+    "prefrl_envs:prefrl/Hopper-v0"; "Pong-v0" is not ALE's game of that id, which shows its score. Any other registered
+    id is returned as it is, and so is "module:id", after importing the module: another process, which has not imported
+    it, can do the same.
 
     Raises:
         ValueError: nothing of that name is registered.
@@ -209,9 +210,11 @@ def canonical_id(name: str) -> str:
     module, _, env_id = name.rpartition(":")
     if module:
         _import(module, name)
-    if env_id in gym.registry:
-        return name if module and find(env_id) is None else env_id
     row = next((row for row in SUITE + other_games() if _short(row.id) == _short(env_id)), None)
+    if row is not None and (env_id == row.id or not module):
+        return row.id
+    if env_id in gym.registry:
+        return name if module else env_id
     if row is None:
         raise ValueError(_unknown(name))
     return row.id

@@ -149,6 +149,7 @@ def decay_rates(model: PPO, config: PpoConfig, steps: int) -> None:
         start, end = (0, config.reset_step) if step < config.reset_step else (config.reset_step, steps)
     progress = (step - start) / (end - start)
     model.lr_schedule = FloatSchedule(config.learning_rate * (1 - config.learning_rate_decay * progress))
+    model.clip_range = FloatSchedule(config.clip_range * (1 - config.clip_range_decay * progress))
     model.ent_coef = config.ent_coef * (1 - config.ent_coef_decay * progress)
 
 

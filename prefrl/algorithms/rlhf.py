@@ -9,6 +9,7 @@ the same queries, which by their content are found, answered, in the store.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +27,7 @@ from prefrl.algorithms.feedback import Feedback, LabelerFeedback, PeopleFeedback
 from prefrl.algorithms.legs import Leg
 from prefrl.algorithms.outcome import finish, record_episode
 from prefrl.checkpoints import Learner, RewardLearner, checkpoints, load_checkpoint, save_checkpoint
-from prefrl.config import AtariConfig, RlhfConfig
+from prefrl.config import AtariConfig, PpoConfig, RlhfConfig
 from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
 from prefrl.names import look_up_or_load
@@ -50,6 +51,7 @@ def train(
     device: str = "cpu",
     on_row: Callable[[Row], None] = lambda row: None,
     on_wait: Callable[[int], None] = lambda missing: None,
+    on_judge: Callable[[], None] = lambda: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Trains until `config.steps`, going on from the run's latest checkpoint where it has one.
@@ -60,6 +62,7 @@ def train(
         device: of the agent and the reward model.
         on_row: told every row of progress.csv.
         on_wait: told again and again for how many labels the agent waits, and 0 once they are there.
+        on_judge: told when all is learned and saved, before the final policy plays to be judged.
         stopped: asked after every rollout and while waiting; once it says yes, the run is saved and left.
 
     Returns:
@@ -87,6 +90,7 @@ def train(
             feedback = make_feedback(config, run, learner, store, labeler, on_wait, stopped)
             ended = learn(config, run, learner, recorder, feedback, on_row, stopped)
             if ended:
+                on_judge()
                 finish(config, learner, run, feedback)
         tensorboard.close()
         recorder.close()
@@ -180,10 +184,20 @@ def check(config: RlhfConfig, device: str) -> None:
             "--boxes, --end-penalty and --show-score are for the suite's Atari games (Pong, or --game NAME), not for "
             f"{config.env_id}"
         )
+    if config.atari.end_penalty is not None and (config.labels == 0 or config.labeler == "human"):
+        raise ValueError("--end-penalty is for the oracle, and this run asks none; leave it out")
+    num_envs, clip_steps = config.agent.num_envs, config.query.clip_steps
+    if config.labels and num_envs * (math.ceil(config.initial_steps / num_envs) // clip_steps) < 2:
+        raise ValueError(
+            f"{config.initial_steps} steps before learning, in {num_envs} environments, do not make two clips of "
+            f"{clip_steps} to compare; raise --initial-steps or lower --clip-steps"
+        )
     recorder = make_recorder(config)
     if config.labeler == "human" and not recorder.can_be_drawn():
         raise ValueError(f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle")
     check_spaces(recorder.observation_space, recorder.action_space)
+    if config.agent.cnn != PpoConfig.cnn and not has_images(recorder):
+        raise ValueError(f"--cnn {config.agent.cnn} reads images, and {config.env_id} has none; --net sets its layers")
     if has_images(recorder) and config.preset != "default" and not is_game(config.env_id):
         raise ValueError(
             f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "

@@ -29,7 +29,7 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
         run: the run's folder.
         video: a .webm or .mp4 file to write instead of opening a window.
         seed: of the episode.
-        steps: at most so many steps of it.
+        steps: so many steps of it; more than an episode has are played on, as of a game.
     """
     from prefrl.playing import film, show
 

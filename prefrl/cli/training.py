@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import gymnasium as gym
 import tyro
@@ -18,8 +19,10 @@ from prefrl_envs.suite import canonical_id, find, game_id
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, parse
 from prefrl.config import QueryConfig, RlhfConfig
-from prefrl.presets import preset_config
+from prefrl.presets import preset_config, usual_labels
 from prefrl.runs import RunFolder
+
+_NOT_GIVEN = -1  # a number of labels or steps, until the environment is known that says how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,10 @@ class TrainCommand(RlhfConfig):
     """Trains an agent from comparisons, or on the true reward with --labels 0."""
 
     env_id: tyro.conf.Positional[str]  # in the suite (`prefrl envs`), or any Gymnasium id with --horizon
+    # comparisons to learn from; 0 trains on the true reward
+    labels: Annotated[int, tyro.conf.arg(help_behavior_hint="(default: 700; of a game 5500)")]
+    # environment steps, over all parallel environments
+    steps: Annotated[int, tyro.conf.arg(help_behavior_hint="(default: those of `prefrl envs`)")]
     game: str | None = None  # in its place any Atari game of ALE, such as Asterix
     out: Path | None = None  # the run's folder; runs/<env>-<variant>-<labels>-seed-<seed> where not given
 
@@ -43,7 +50,9 @@ class TrainCommand(RlhfConfig):
         Raises:
             ValueError: neither an environment nor a game was given, or both, or one that there is not.
         """
-        if bool(self.env_id) == bool(self.game):
+        if self.env_id and self.game:
+            raise ValueError(f"{self.env_id} and --game {self.game} are two environments; give one of them")
+        if not self.env_id and not self.game:
             raise ValueError("an environment is required, one that `prefrl envs` lists, or else --game NAME")
         return game_id(self.game) if self.game else canonical_id(self.env_id)
 
@@ -68,9 +77,11 @@ def train(args: Sequence[str]) -> int:
 def settings(args: Sequence[str]) -> TrainCommand:
     """What is asked for, and for the rest what the environment, the preset and the labeler make of it."""
     # Twice: only once these are known is it known what the other options default to.
-    first = _parse_train(args, TrainCommand(env_id="", labels=700, steps=0, seed=0))
-    env_id, steps = first.environment(), first.steps or None
-    config = preset_config(first.preset, env_id, labels=first.labels, steps=steps, seed=first.seed)
+    first = _parse_train(args, TrainCommand(env_id="", labels=_NOT_GIVEN, steps=_NOT_GIVEN, seed=0))
+    env_id = first.environment()
+    labels = usual_labels(env_id) if first.labels == _NOT_GIVEN else first.labels
+    steps = None if first.steps == _NOT_GIVEN else first.steps
+    config = preset_config(first.preset, env_id, labels=labels, steps=steps, seed=first.seed)
     if first.labeler == "human":
         config = sooner(config)
     defaults = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
@@ -94,6 +105,8 @@ def resume(
     labels: int | None = None,
     horizon: int | None = None,
     fresh_agent: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
 ) -> int:
     """Goes on with a run that was stopped or killed, or extends one that has ended.
 
@@ -104,18 +117,24 @@ def resume(
         horizon: steps of an episode from here on; longer ones, once what was learned in short ones is to last.
         fresh_agent: extend a run that has ended with an agent that has learned nothing yet; comparisons and reward
             model stay.
+        device: auto, cpu, cuda or mps from here on; the run may have begun on another machine.
+        threads: from here on.
     """
     folder = RunFolder(run)
     config = folder.config()
+    canonical_id(config.env_id)  # imports the module of an environment that has one
     agent = config.agent
     if fresh_agent:
         _check_fresh_agent(folder, config, steps)
         agent = dataclasses.replace(agent, reset_step=config.steps)
     steps, labels = config.steps if steps is None else steps, config.labels if labels is None else labels
     horizon = config.horizon if horizon is None else horizon
+    device, threads = config.device if device is None else device, config.threads if threads is None else threads
     if steps < config.steps or labels < config.labels:
         raise ValueError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
-    extended = dataclasses.replace(config, steps=steps, labels=labels, horizon=horizon, agent=agent)
+    extended = dataclasses.replace(
+        config, steps=steps, labels=labels, horizon=horizon, agent=agent, device=device, threads=threads
+    )
     if config.labels == 0 and extended.labels:
         raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
     if folder.has_ended(extended):
@@ -153,7 +172,7 @@ def fit(
         env: the environment that they are about.
         out: folder for the reward model.
         horizon: steps per episode; needed for environments outside the suite.
-        preset: whose reward model it is: default, paper2017 or zoo.
+        preset: whose reward model it is: default, wide, paper2017 or zoo.
         epochs: passes over the comparisons; None for as many as the preset's first fit makes.
         seed: of the networks' weights and the order of training.
         device: auto, cpu, cuda or mps.
@@ -184,11 +203,21 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
         print(warning, file=sys.stderr)
     stop = StopOnSignal()
     with ProgressBar(config, run.path) as bar, stop:
-        ended = train_loop(config, run, oracle, device=device, on_row=bar, on_wait=bar.wait, stopped=stop.asked)
+
+        def judge() -> None:
+            bar.judge()
+            stop.no_longer_ask()
+
+        ended = train_loop(
+            config, run, oracle, device=device, on_row=bar, on_wait=bar.wait, on_judge=judge, stopped=stop.asked
+        )
     if not ended:
         print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)
         return 130
     summary = run.summary()
+    if "score_mean" in summary:
+        games = f"of {summary['score_games']} whole games; in the stream "
+        print(f"score {summary['score_mean']:.1f} ± {summary['score_std']:.1f} {games}", end="")
     print(
         f"true return {summary['true_return_mean']:.1f} ± {summary['true_return_std']:.1f} "
         f"(random policy {summary['random_return_mean']:.1f})\n"
@@ -217,6 +246,10 @@ class StopOnSignal:
 
     def asked(self) -> bool:
         return self._asked
+
+    def no_longer_ask(self) -> None:
+        """From here on the first one leaves at once: all that was learned is saved."""
+        self._asked = True
 
     def __enter__(self) -> StopOnSignal:
         self._before = {kind: signal.signal(kind, self._handle) for kind in (signal.SIGINT, signal.SIGTERM)}

@@ -31,7 +31,10 @@ def curves(run: RunRecord) -> str:
     true, learned = run.column("true_return"), run.column("learned_return")
     random = run.summary.get("random_return_mean")
     chance = {"random policy": float(random)} if isinstance(random, int | float) else {}
-    panels = [_wide("True return per episode", {"agent": (step, true)}, STEPS, TRUE_UNIT, references=chance)]
+    panels = [
+        _wide("Score per game", {"agent": (step, run.column("score"))}, STEPS, "mean score of the games that ended"),
+        _wide("True return per episode", {"agent": (step, true)}, STEPS, TRUE_UNIT, references=chance),
+    ]
     if run.labels:
         true_by_label, learned_by_label = mean_by(labels, true), mean_by(labels, learned)
         panels += [

@@ -71,6 +71,10 @@ def _returns(run: RunRecord) -> str:
     episodes = escape(run.config.get("eval_episodes", 20))
     spread = f" <small>± {std}</small>" if std != MISSING else ""
     tile = _tile("True return", mean + spread, f"final policy, mean ± std of {episodes} episodes")
+    if "score_mean" in run.summary:
+        score, deviation, games = (number(run.summary.get(f"score_{name}")) for name in ("mean", "std", "games"))
+        played = f"final policy, mean ± std of {games} whole games"
+        tile = _tile("Score", f"{score} <small>± {deviation}</small>", played) + tile
     random = number(run.summary.get("random_return_mean"))
     beside = _tile("Random policy", random, "the same environment") if random != MISSING else ""
     return f'<div class="hero">{tile}{beside}</div>'
