@@ -1,4 +1,4 @@
-"""Reproduces the Qbert curve of sec. 3.1.2 in Christiano et al. 2017.
+"""Trains for the Qbert curve of sec. 3.1.2 in Christiano et al. 2017; there is no committed run of it yet.
 
 Paper: gets near RL on the true reward, slower. Options: `prefrl train Qbert --help`.
 """

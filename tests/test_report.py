@@ -158,6 +158,14 @@ def test_of_a_game_the_score_comes_first(tmp_path):
     assert "Score per game" in page
 
 
+@pytest.mark.parametrize("selection, said", [("disagreement", True), ("uniform", False)])
+def test_that_hard_pairs_were_asked_is_said_beside_the_accuracy(tmp_path, selection, said):
+    path = make_run(tmp_path / "run")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"query": config["query"] | {"selection": selection}}))
+    assert ("because the predictors disagreed" in report(path)) is said
+
+
 def test_every_section_is_there(tmp_path):
     page = report(make_run(tmp_path / "run"), [comparison(0, LEFT)])
     places = [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from prefrl import metrics
+from prefrl.config import QueryConfig
 from prefrl.plotting import COLOURS, NARROW, WIDE, Run, learning_curves, scatter, to_svg
 from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, number, section
@@ -100,6 +101,8 @@ def diagnostics(run: RunRecord) -> str:
         "How well the learned reward predicts the answers, and how close it comes to the true reward, "
         "which it was never trained on. Held-out comparisons are those a predictor was not fitted to."
     )
+    if run.config.get("query", {}).get("selection") == QueryConfig.selection:
+        lead += " They were asked because the predictors disagreed about them: of pairs drawn at random more are right."
     return section("Reward model", lead, _grid(panels), id="reward-model")
 
 
