@@ -1,6 +1,7 @@
 """In which precision networks that read images compute: processors differ a hundredfold in what bfloat16 gains.
 
-With AMX, bfloat16 is several times as fast as float32; a processor without any bfloat16 emulates it, ten times slower.
+With AMX bfloat16 is several times as fast as float32, with AVX512-BF16 half as fast again; a processor that has none
+emulates it, ten times slower.
 """
 
 from __future__ import annotations
