@@ -233,6 +233,14 @@ def test_holding_the_others_speed_beats_standing_and_racing():
     assert level > 2 * max(standing, racing)
 
 
+def test_a_day_of_keeping_level_has_no_score(monkeypatch):
+    monkeypatch.setattr("prefrl_envs.atari.MAX_FRAMES", 400)
+    for kind, told in ((AtariGame, True), (EnduroLevel, False)):
+        env = kind("Enduro")
+        env.reset(seed=0)
+        assert any("game_score" in env.step(0)[4] for _ in range(110)) is told
+
+
 def test_keeping_level_takes_no_penalty():
     with pytest.raises(ValueError, match="no failure in EnduroLevel"):
         EnduroLevel(end_penalty=5.0)

@@ -43,4 +43,5 @@ class EnduroLevel(AtariGame):
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         obs, _, terminated, truncated, info = super().step(action)
+        info.pop("game_score", None)  # cars passed are not what counts here
         return obs, 0.0, terminated, truncated, info | {"true_reward": levelness(self.ale.getRAM())}
