@@ -40,8 +40,9 @@ def main() -> None:
     returns = {name: f"true return {each['true_rewards'].sum():,.0f}" for name, each in episodes.items()}
     captions = [name if row.measure else f"{name}: {returned}" for name, returned in returns.items()]
     frames = [captioned(np.concatenate(parts, axis=1), captions) for parts in zip(*clips, strict=True)]
+    kind = {"lossless": True} if row.game else {"quality": 60}  # a console's flat colours are smaller as they are
     frames[0].save(
-        args.picture, save_all=True, append_images=frames[1:], duration=1000 // fps, loop=0, quality=60, method=6
+        args.picture, save_all=True, append_images=frames[1:], duration=1000 // fps, loop=0, method=6, **kind
     )
     print(f"{args.picture}: {args.picture.stat().st_size / 1e3:.0f} KB")
 
