@@ -1,4 +1,4 @@
-"""What a run of EnduroLevel's final policy does, and a random one beside it: by the console's memory, not by its reward.
+"""What a run of EnduroLevel's final policy does, and a random one beside it, by what the console's memory says.
 
     python benchmarks/enduro_level.py runs/EnduroLevel-default-1300-seed-0 --out benchmarks/results/enduro_level.json
 
