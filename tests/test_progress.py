@@ -57,9 +57,10 @@ def test_of_a_game_the_score_is_shown_and_not_the_streams_return(config):
 def test_that_the_policy_is_judged_now_is_said(config, monkeypatch, capsys):
     ProgressBar(config, FOLDER).judge()
     assert capsys.readouterr().err == (
-        f"learned; playing 20 episodes to judge it, a minute or several; `prefrl resume {FOLDER}` does so if this is "
-        "stopped\n"
+        f"learned; playing 20 episodes to judge it; `prefrl resume {FOLDER}` does so if this is stopped\n"
     )
+    ProgressBar(preset_config("default", "prefrl/Pong-v0", labels=20), FOLDER).judge()
+    assert "20 episodes to judge it, and as many whole games: minutes; " in capsys.readouterr().err
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     with ProgressBar(config, FOLDER) as bar:
