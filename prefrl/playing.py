@@ -68,7 +68,8 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
 
 def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.ndarray]:
     """A fresh episode of the final policy, and what draws its first `steps` steps; it is made longer for more."""
-    config, row = run.config(), find(run.config().env_id)
+    config = run.config()
+    row = find(config.env_id)
     policy = as_judged(load_agent(run), config.env_id)
     horizon = config.horizon or (row.horizon if row else None)
     if horizon is not None and steps is not None:

@@ -71,6 +71,8 @@ def boxes_of(game: str, boxes: str | Sequence[Sequence], screen: tuple[int, int]
             raise ValueError(f"unknown boxes {boxes!r}. Known: {', '.join(SCORE_BOXES)}, or a list of boxes")
         return SCORE_BOXES[boxes].get(game, ())
     height, width = screen
+    if not all(isinstance(box, Sequence) and len(box) in (4, 5) for box in boxes):
+        raise ValueError(f"boxes are (top, bottom, left, right) each, such as [(0, 24, 0, 160)], got {boxes!r}")
     chosen = tuple(Box(*box) for box in boxes)
     for top, bottom, left, right, _ in chosen:
         if not (0 <= top < bottom <= height and 0 <= left < right <= width):
