@@ -93,16 +93,22 @@ def address(server):
 
 @pytest.fixture
 def visit(chromium, address):
-    """Opens the printed address in a browser of its own; what a page complains of fails the test."""
+    """Opens the printed address in a browser of its own; what a page complains of fails the test.
+
+    `routes` (pattern to handler) are taken from the first request on: of a page that is open already, Chromium lets a
+    request that follows at once pass by a new route, now and then (1 of 150 on a busy machine).
+    """
     contexts, complaints = [], []
 
-    def open_page(size="laptop", **options):
+    def open_page(size="laptop", routes=None, **options):
         width, height = SIZES[size]
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         context.on("weberror", lambda error: complaints.append(str(error.error)))
         context.on("console", lambda said: said.type == "error" and complaints.append(said.text))
         page = context.new_page()
+        for pattern, handler in (routes or {}).items():
+            page.route(pattern, handler)
         page.goto(f"{address}?token={TOKEN}")
         return page
 

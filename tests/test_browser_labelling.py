@@ -41,12 +41,11 @@ def test_a_held_key_answers_once(store, queries, visit):
 
 
 def test_the_next_pair_plays_before_the_server_has_heard_of_the_answer(queries, visit):
-    page = visit()
+    held_back = []
+    page = visit(routes={"**/answer": lambda route: held_back.append(route)})
     begin(page)
     fetched = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/clips/')).length"
     until(page, f"{fetched} >= 6")  # of the pair in front and of the two after it
-    held_back = []
-    page.route("**/answer", lambda route: held_back.append(route))
     page.route("**/clips/*", lambda route: route.abort())
     shown = "[...document.querySelectorAll('video')].map((video) => video.src)"
     before = page.evaluate(shown)

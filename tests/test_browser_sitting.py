@@ -74,20 +74,15 @@ def test_who_has_left_reads_that_the_tab_may_be_closed_and_may_come_back(store, 
 
 
 def test_an_answer_that_was_not_heard_is_sent_again(store, queries, visit):
-    page = visit()
-    begin(page)
     lost = []
 
     def lose(route):
         lost.append(route)
         route.fulfill(status=503, json={"error": "gone"})
 
-    page.route("**/answer", lose)
-    for _ in range(200):  # on a busy machine the first key may come before the page takes any
-        page.keyboard.press("1")
-        page.wait_for_timeout(100)
-        if lost:
-            break
+    page = visit(routes={"**/answer": lose})
+    begin(page)
+    page.keyboard.press("1")
     page.wait_for_selector("#alarm:not([hidden])")
     assert "Not saved yet" in page.inner_text("#alarm")
     page.keyboard.press("2")  # not taken before the first one is
@@ -130,9 +125,8 @@ def test_an_answer_that_is_refused_is_neither_said_to_be_saved_nor_counted(store
 
 
 def test_a_sitting_that_the_server_has_forgotten_begins_anew(store, queries, visit):
-    page = visit()
+    page = visit(routes={"**/refill": lambda route: route.fulfill(status=503, json={})})  # that does not find out first
     begin(page)
-    page.route("**/refill", lambda route: route.fulfill(status=503, json={}))  # that does not find out first
     page.evaluate("""(async () => {
       const told = performance.getEntriesByType("resource").map(({ name }) => name.match("/tabs/[^/]*/")?.[0]);
       const message = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
