@@ -141,6 +141,20 @@ def test_values_and_actions_see_the_same_features():
     assert torch.equal(log_probs, model.policy.get_distribution(images).log_prob(torch.zeros(4)))
 
 
+@pytest.mark.parametrize("images, threads", [(4, 1), (16, 1), (17, 2), (100, 3)])
+def test_few_images_are_read_by_few_threads_while_acting_and_then_there_are_as_many_as_before(images, threads):
+    model, _ = agent()
+    had, used = torch.get_num_threads(), []
+    model.policy.features_extractor.register_forward_hook(lambda *_: used.append(torch.get_num_threads()))
+    torch.set_num_threads(3)
+    try:
+        with torch.no_grad():
+            model.policy(torch.zeros(images, 1, 36, 36, dtype=torch.uint8))
+        assert (used, torch.get_num_threads()) == ([threads], 3)
+    finally:
+        torch.set_num_threads(had)
+
+
 @pytest.mark.parametrize("taken, chosen", [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32"), ((1.0, 8.0), "fp32")])
 def test_auto_is_bf16_only_where_that_is_clearly_faster(monkeypatch, taken, chosen):
     times = dict(zip(("fp32", "bf16"), taken, strict=True))

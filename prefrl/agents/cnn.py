@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -26,6 +28,8 @@ CNNS: dict[str, tuple[Layers, int]] = {
 """Name -> convolutions, and units of the layer on top of them."""
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+IMAGES_PER_THREAD = 16  # fewer are read by one thread as fast as by two, and the other is left to the consoles
 
 
 class CentredCnn(BaseFeaturesExtractor):
@@ -103,6 +107,9 @@ class CnnPolicy(ActorCriticCnnPolicy):
 
     def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Actions, values and log-probabilities of images [N, C, H, W]; on a GPU as one graph while a rollout lasts."""
+        if obs.device.type == "cpu":
+            with at_most_threads(math.ceil(len(obs) / IMAGES_PER_THREAD)):
+                return super().forward(obs, deterministic)
         drawn = isinstance(self.action_space, spaces.Discrete) and not deterministic
         if obs.device.type != "cuda" or not drawn or torch.is_grad_enabled():
             return super().forward(obs, deterministic)
@@ -125,3 +132,14 @@ class CnnPolicy(ActorCriticCnnPolicy):
         assert isinstance(network, CentredCnn)
         assert isinstance(obs, Tensor)
         return network(obs) if obs.dtype == torch.uint8 else network.read(obs)
+
+
+@contextmanager
+def at_most_threads(number: int) -> Iterator[None]:
+    """Keeps torch to so many threads: those with nothing left to do go on turning for a while, in others' way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, number))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
