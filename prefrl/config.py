@@ -115,7 +115,7 @@ class RlhfConfig:
     labels: int  # comparisons to learn from; 0 trains on the true reward
     steps: int  # environment steps, over all parallel environments
     seed: int
-    preset: str = "default"
+    preset: str = "default"  # default, wide, paper2017 or zoo: where the other settings come from
     study: str = "runs"  # what the run belongs to; results/<study>/... holds committed ones
     variant: str | None = None  # its name within the study; None for the preset's
     horizon: int | None = None  # steps per episode; needed outside the suite

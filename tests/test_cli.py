@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -294,6 +295,25 @@ def test_help_names_every_command(capsys):
     assert main([]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in ("train", "resume", "evaluate", "play", "report", "envs", "fit"))
+
+
+@pytest.mark.parametrize(
+    "given, shown",
+    [
+        ("Hopper -h", {"clip-steps": 60, "ent-coef": 0.01}),
+        ("Pong --help", {"clip-steps": 25, "n-epochs": 4}),
+        ("--game Asterix --preset paper2017 --help", {"clip-steps": 25, "reward-std": 0.05}),
+        ("--help", {"clip-steps": 50}),
+        ("Hoper --help", {"clip-steps": 50}),
+    ],
+)
+def test_help_shows_the_defaults_of_the_environment_and_the_preset(capsys, given, shown):
+    with pytest.raises(SystemExit) as stop:
+        settings(given.split())
+    assert not stop.value.code
+    said = " ".join(re.sub("[│╭╰─]", " ", capsys.readouterr().out).split())
+    for name, default in shown.items():
+        assert re.search(rf"--{name} \w+ [^()]*\(default: {re.escape(str(default))}\)", said), name
 
 
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path):

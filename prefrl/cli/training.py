@@ -22,12 +22,16 @@ from prefrl.config import QueryConfig, RlhfConfig
 from prefrl.presets import preset_config, usual_labels
 from prefrl.runs import RunFolder
 
+HELP = ("-h", "--help")
 _NOT_GIVEN = -1  # a number of labels or steps, until the environment is known that says how many
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainCommand(RlhfConfig):
-    """Trains an agent from comparisons, or on the true reward with --labels 0."""
+    """Trains an agent from comparisons, or on the true reward with --labels 0.
+
+    Defaults depend on the environment and the preset: `prefrl train Pong --help` shows those of Pong.
+    """
 
     env_id: tyro.conf.Positional[str]  # in the suite (`prefrl envs`), or any Gymnasium id with --horizon
     # comparisons to learn from; 0 trains on the true reward
@@ -62,6 +66,9 @@ class TrainCommand(RlhfConfig):
         return self.out or Path("runs") / f"{name}-{variant}-{self.labels}-seed-{self.seed}"
 
 
+_UNKNOWN = TrainCommand(env_id="", labels=_NOT_GIVEN, steps=_NOT_GIVEN, seed=0)
+
+
 def train(args: Sequence[str]) -> int:
     """Trains an agent."""
     from prefrl.agents.ppo import choose_device
@@ -76,16 +83,26 @@ def train(args: Sequence[str]) -> int:
 
 def settings(args: Sequence[str]) -> TrainCommand:
     """What is asked for, and for the rest what the environment, the preset and the labeler make of it."""
-    # Twice: only once these are known is it known what the other options default to.
-    first = _parse_train(args, TrainCommand(env_id="", labels=_NOT_GIVEN, steps=_NOT_GIVEN, seed=0))
+    unhelped = [arg for arg in args if arg not in HELP]
+    try:
+        known = _defaults(unhelped)
+    except ValueError:
+        if len(unhelped) == len(args):
+            raise
+        known = _UNKNOWN  # --help is shown of what cannot be trained, too
+    return dataclasses.replace(_parse_train(args, known), env_id=known.env_id)
+
+
+def _defaults(args: Sequence[str]) -> TrainCommand:
+    """What the options that are not given default to: only now is it known what in."""
+    first = _parse_train(args, _UNKNOWN)
     env_id = first.environment()
     labels = usual_labels(env_id) if first.labels == _NOT_GIVEN else first.labels
     steps = None if first.steps == _NOT_GIVEN else first.steps
     config = preset_config(first.preset, env_id, labels=labels, steps=steps, seed=first.seed)
     if first.labeler == "human":
         config = sooner(config)
-    defaults = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return dataclasses.replace(_parse_train(args, TrainCommand(**defaults)), env_id=env_id)
+    return TrainCommand(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 
 def sooner(config: RlhfConfig) -> RlhfConfig:
