@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -42,20 +43,16 @@ Rows = dict[int, Row]
 def main() -> None:
     args = parse()
     games = PAPER if args.games == ["all"] else args.games
-    with StopOnSignal() as stop:
-        for seed in args.seeds:
-            for game in games:
-                for labels in args.labels:
-                    config = configuration(game, labels, seed, args)
-                    place = Path("atari", game, config.variant or "", f"seed-{seed}")
-                    if (args.results / place / "summary.json").exists() or stop.asked():
-                        continue
-                    run, watch = RunFolder(args.runs / place), Stopwatch()
-                    with watch.on_the_loop(AtariVecEnv):
-                        ended = finish(config, run, args.until, stop, watch, resume=args.resume)
-                    if ended:
-                        score = SCORES.get(game) if args.score is None else args.score
-                        keep(run, args.results / place, score, watch)
+    for seed, game, labels in itertools.product(args.seeds, games, args.labels):
+        config = configuration(game, labels, seed, args)
+        place = Path("atari", game, config.variant or "", f"seed-{seed}")
+        if (args.results / place / "summary.json").exists():
+            continue
+        run, watch = RunFolder(args.runs / place), Stopwatch()
+        with StopOnSignal() as stop, watch.on_the_loop(AtariVecEnv):
+            if not finish(config, run, args.until, stop, watch, resume=args.resume):
+                return
+        keep(run, args.results / place, SCORES.get(game) if args.score is None else args.score, watch)
 
 
 def parse() -> argparse.Namespace:
