@@ -127,9 +127,8 @@ _AGENTS = {
 # Weaker than elsewhere, as in all runs that flipped with clips of 30 steps; what it is worth alone was not tried.
 _REWARDS = {"prefrl/HopperBackflip-v0": RewardConfig(l2_low=3.0, l2_high=4.0)}
 
-# Sixteen games for 64 steps each: Pong needs two thirds of the steps that eight games for 128 took, and a step less time.
 _GAME_AGENT = PpoConfig(
-    num_envs=16, n_steps=64, batch_size=256, n_epochs=4, learning_rate=5e-4, gamma=0.99, clip_range=0.1,
+    num_envs=8, n_steps=128, batch_size=256, n_epochs=4, learning_rate=5e-4, gamma=0.99, clip_range=0.1,
     ent_coef=0.01, net=(), averaging=0.9,
 )  # fmt: skip
 # Rollouts are as short as clips allow, so that they are no more than twice those of the default.
@@ -144,7 +143,7 @@ _GAME_REWARD = RewardConfig(
 _GAME_QUERY = QueryConfig(initial_fraction=0.1, schedule_constant=1.25e6, round_steps=16_384, pool_steps=16_384)
 
 _PAPER_GAME_AGENT = replace(
-    _GAME_AGENT, n_steps=128, learning_rate=7e-4, learning_rate_decay=1.0, clip_range=0.2, cnn="nature", averaging=0.0
+    _GAME_AGENT, num_envs=16, learning_rate=7e-4, learning_rate_decay=1.0, clip_range=0.2, cnn="nature", averaging=0.0
 )
 _PAPER_GAME_REWARD = RewardConfig(
     network="paper_cnn", hidden=(64,), reward_lr=1e-3, fit_batch=32, initial_epochs=200, epochs=1, l2_low=1.1,

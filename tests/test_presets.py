@@ -78,7 +78,7 @@ def test_wide_is_the_default_for_games_with_more_of_them_side_by_side():
     sizes = ("num_envs", "n_steps", "batch_size")
     same = dataclasses.replace(wide.agent, **{name: getattr(default.agent, name) for name in sizes})
     assert same == default.agent
-    assert wide.agent.num_envs == 4 * default.agent.num_envs
+    assert wide.agent.num_envs == 8 * default.agent.num_envs
 
 
 def test_wide_is_refused_where_a_gpu_does_nothing():
