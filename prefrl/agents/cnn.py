@@ -138,7 +138,10 @@ class CnnPolicy(ActorCriticCnnPolicy):
 def at_most_threads(number: int) -> Iterator[None]:
     """Keeps torch to so many threads: those with nothing left to do go on turning for a while, in others' way."""
     before = torch.get_num_threads()
-    torch.set_num_threads(min(before, number))
+    if before <= number:
+        yield
+        return
+    torch.set_num_threads(number)
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ from prefrl.config import QueryConfig, RlhfConfig
 from prefrl.presets import preset_config, usual_labels
 from prefrl.runs import RunFolder
 
-HELP = ("-h", "--help")
+_HELP = ("-h", "--help")
 _NOT_GIVEN = -1  # a number of labels or steps, until the environment is known that says how many
 
 
@@ -83,7 +83,7 @@ def train(args: Sequence[str]) -> int:
 
 def settings(args: Sequence[str]) -> TrainCommand:
     """What is asked for, and for the rest what the environment, the preset and the labeler make of it."""
-    unhelped = [arg for arg in args if arg not in HELP]
+    unhelped = [arg for arg in args if arg not in _HELP]
     try:
         known = _defaults(unhelped)
     except ValueError:
