@@ -49,17 +49,23 @@ NAMES = ("stock-dummy", "stock-subproc", "prefrl-score", "prefrl-labels")
 
 def stock(game: str, steps: int, kind: type[DummyVecEnv | SubprocVecEnv], agent: PpoConfig, device: str) -> Result:
     """SB3's PPO on the score, clipped and with lives as episodes, as its Atari wrapper has it."""
+    model, clock = stock_model(game, kind, agent, seed=0, device=device), RolloutClock()
+    model.learn(steps, callback=clock)
+    model.env.close()
+    return {"steps_per_second": clock.rate()}
+
+
+def stock_model(
+    game: str, kind: type[DummyVecEnv | SubprocVecEnv], agent: PpoConfig, seed: int, device: str = "cpu"
+) -> PPO:
+    """SB3's PPO in SB3's own Atari environments, with these settings of it."""
     gym.register_envs(ale_py)
-    venv = VecFrameStack(make_atari_env(f"{game}NoFrameskip-v4", agent.num_envs, seed=0, vec_env_cls=kind), 4)
-    clock = RolloutClock()
-    model = PPO(
-        "CnnPolicy", venv, seed=0, device=device, n_steps=agent.n_steps, batch_size=agent.batch_size,
+    venv = VecFrameStack(make_atari_env(f"{game}NoFrameskip-v4", agent.num_envs, seed=seed, vec_env_cls=kind), 4)
+    return PPO(
+        "CnnPolicy", venv, seed=seed, device=device, n_steps=agent.n_steps, batch_size=agent.batch_size,
         n_epochs=agent.n_epochs, learning_rate=agent.learning_rate, clip_range=agent.clip_range,
         ent_coef=agent.ent_coef,
     )  # fmt: skip
-    model.learn(steps, callback=clock)
-    venv.close()
-    return {"steps_per_second": clock.rate()}
 
 
 def prefrl(game: str, preset: str, labels: int, rounds: int, device: str) -> Result:

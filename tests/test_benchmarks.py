@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +128,19 @@ def test_the_shares_of_the_time_on_atari_add_up(benchmark, monkeypatch):
 def test_stock_sb3_plays_atari(benchmark):
     result = benchmark("atari_throughput").stock("Pong", 3 * 128, DummyVecEnv, SMALL, "cpu")
     assert result["steps_per_second"] > 0
+
+
+def test_stock_sb3_s_scores_are_means_of_whole_games(benchmark):
+    module = benchmark("atari_stock")
+    callback = module.Scores(every=4)
+    venv = SimpleNamespace(num_envs=2)
+    games = [[{}, {}], [{"episode": {"r": -21.0}}, {}], [{}, {"episode": {"r": 3.0}}], [{}, {}]]
+    for step, infos in enumerate(games, start=1):
+        callback.model = SimpleNamespace(num_timesteps=2 * step, get_env=lambda: venv)
+        callback.locals["infos"] = infos
+        callback.on_step()
+    assert callback.curve == {4: -21.0, 8: -9.0}
+    assert module.scores("Breakout", 1024, 512, SMALL, 0)["score"].keys() <= {512, 1024}
 
 
 def test_atari_is_compared_with_the_faster_of_the_two(benchmark):

@@ -1,11 +1,14 @@
 """The agent's image networks: centred on the background, the same in both precisions, alone in policy.zip."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.policies import ActorCriticCnnPolicy
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecMonitor
 
@@ -139,6 +142,31 @@ def test_values_and_actions_see_the_same_features():
     values, log_probs, _ = model.policy.evaluate_actions(images, torch.zeros(4))
     assert torch.equal(values, model.policy.predict_values(images))
     assert torch.equal(log_probs, model.policy.get_distribution(images).log_prob(torch.zeros(4)))
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
+def test_acting_is_sb3_s_forward_to_the_bit_also_after_an_update(name):
+    model, _ = agent(name)
+    images = torch.as_tensor(np.random.default_rng(0).integers(0, 256, (64, 1, 36, 36), dtype=np.uint8))
+    told = []
+    for _ in range(2):
+        model.policy.set_training_mode(False)
+        for forward in (model.policy, partial(ActorCriticCnnPolicy.forward, model.policy)):
+            torch.manual_seed(1)
+            with torch.no_grad():
+                told.append(forward(images))
+            model.policy.set_training_mode(True)  # in which layers are rounded by autocast
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(*told[-2:], strict=True))
+        learn_one_rollout(model)
+    assert not torch.equal(told[0][1], told[2][1])
+    assert len(told[0][0].unique()) > 1
+
+
+def test_layers_rounded_for_acting_are_no_part_of_what_is_saved():
+    model, _ = agent("bf16")
+    names = model.policy.state_dict().keys()
+    learn_one_rollout(model)
+    assert model.policy.state_dict().keys() == names
 
 
 @pytest.mark.parametrize("images, threads", [(4, 1), (16, 1), (17, 2), (100, 3)])
