@@ -17,8 +17,8 @@ LABELS = {0: "true reward"}  # what a number of comparisons is called; others by
 def table(study: Path) -> str:
     """A row a run: game by game, those on the true reward first."""
     head = (
-        "| game | comparisons | seed | processor | steps to a score of 18 | core-minutes to it | steps in all | "
-        "score, 20 games | held-out accuracy | Pearson |\n|---|---|---|---|---|---|---|---|---|---|\n"
+        "| game | comparisons | seed | processor | steps to a score of 18 | minutes, core-minutes to it | "
+        "steps in all | score, 20 games | held-out accuracy | Pearson |\n|---|---|---|---|---|---|---|---|---|---|\n"
     )
     return head + "".join(_row(summary) for _, summary in runs(study))
 
@@ -65,10 +65,12 @@ def _row(summary: Summary) -> str:
 
 
 def _time(reached: dict[str, Any] | None) -> tuple[str, str]:
-    """Steps and core-minutes to the score of a game that is won by one."""
+    """Steps to the score of a game that is won by one, and minutes by the clock and of a core."""
     if reached is None:
         return "", ""
-    return (f"**{reached['steps']:,}**", f"{reached['core_minutes']:.0f}") if reached["steps"] else ("not reached", "")
+    if not reached["steps"]:
+        return "not reached", ""
+    return f"**{reached['steps']:,}**", f"{reached['seconds'] / 60:.0f}, {reached['core_minutes']:.0f}"
 
 
 def pictures(study: Path, folder: Path, root: Path) -> str:

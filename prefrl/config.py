@@ -36,6 +36,7 @@ class PpoConfig:
     activation: Literal["tanh", "relu"] = "tanh"
     log_std_init: float = 0.0  # log of the initial standard deviation of the actions
     ortho_init: bool = True
+    scale_rewards: bool = True  # divide them by the running standard deviation of the discounted return
     reset_step: int | None = None  # step of the run at which it starts again with fresh weights; None: never
     averaging: float = 0.0  # share that the mean policy, which is judged and saved, keeps at a rollout; 0: the last one
 
@@ -56,7 +57,7 @@ class RewardConfig:
     l2: float = 1e-2  # initial weight of the sum of squared parameters, adapted per member
     l2_low: float = 1.3  # held-out over training loss below which l2 shrinks
     l2_high: float = 1.5  # held-out over training loss above which l2 grows
-    reward_std: float = 1.0  # standard deviation of the normalised reward; its mean is 0
+    reward_std: float = 1.0  # of the normalised reward, whose mean is 0; an agent that scales rewards scales it away
     label_window: int | None = None  # train on so many of the latest comparisons; None for all
 
 

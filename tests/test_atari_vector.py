@@ -11,7 +11,7 @@ def play(batch, steps, seed=0):
     return [batch.step(rng.integers(batch.action_space.n, size=batch.num_envs)) for _ in range(steps)]
 
 
-@pytest.mark.parametrize("game, steps, games", [("Breakout", 220, 1), ("Qbert", 80, 0)])
+@pytest.mark.parametrize("game, steps, games", [("Breakout", 220, 1), ("Qbert", 80, 0), ("SpaceInvaders", 80, 0)])
 def test_a_batch_equals_single_games_bit_for_bit(game, steps, games):
     """Observations, screens, rewards and scores, over ends of games and of episodes."""
     env_id, num_envs, horizon = f"prefrl/{game}-v0", 2, 70

@@ -168,7 +168,10 @@ def test_the_table_of_the_games_speed_is_against_the_faster_of_stock_sb3_on_each
 def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, tmp_path):
     summary = {"env_id": "prefrl/Pong-v0", "steps": 400_000, "score_mean": 18.25, "score_std": 2.0}
     model = {"heldout_accuracy": 0.975, "pearson": 0.8}
-    reached, missed = {"score": 18, "steps": 300_000, "core_minutes": 20.5}, {"score": 18, "steps": None}
+    reached, missed = (
+        {"score": 18, "steps": 300_000, "seconds": 1800, "core_minutes": 20.5},
+        {"score": 18, "steps": None},
+    )
     xeon = {"cpu": "Xeon, 2 cores, avx2 avx512f amx_bf16", "precision": "bf16"}
     epyc = {"cpu": "EPYC, 2 cores, avx2", "precision": "fp32"}
     for variant, seed, rest in (
@@ -180,7 +183,7 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(summary | rest | {"variant": variant, "seed": seed}))
     *_, first, without, second = benchmark("atari_figures").table(tmp_path).splitlines()
-    assert first == "| Pong | true reward | 0 | AVX2, fp32 | **300,000** | 20 | 400,000 | 18.2 ± 2.0 |  |  |"
+    assert first == "| Pong | true reward | 0 | AVX2, fp32 | **300,000** | 30, 20 | 400,000 | 18.2 ± 2.0 |  |  |"
     assert without == "| Pong | true reward | 1 | AVX2, fp32 |  |  | 400,000 | 18.2 ± 2.0 |  |  |"
     assert (
         second == "| Pong | 5,500 (2,100 asked) | 1 | AMX, bf16 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
@@ -248,6 +251,39 @@ def test_the_first_time_at_a_score_counts_even_if_it_falls_again(benchmark):
 def test_a_thinned_curve_has_the_games_of_all_rows(benchmark):
     kept = benchmark("atari").thinned(game_rows((1, -21.0), (0, None), (3, -19.0), (2, -18.0)), most=2)
     assert [(row["step"], row["games"], row["score"]) for row in kept] == [("2000", "1", "-21"), ("4000", "5", "-18.6")]
+
+
+def test_runs_of_games_go_on_where_they_were_interrupted(benchmark, tmp_path, monkeypatch):
+    """The first game is done, the second is stopped; then only what is left is run, and only where told to go on."""
+    atari, trained, interrupted = benchmark("atari"), [], ["Pong"]
+
+    def train(config, run, *_, on_row, **__):
+        game = config.env_id.removeprefix("prefrl/").removesuffix("-v0")
+        trained.append(game)
+        row = {"step": 1024 * len(trained), "games": 50, "score": 18.0, "seconds": 60.0, "cpu_seconds": 90.0}
+        run.append(row)
+        on_row(row)
+        if game in interrupted:
+            return False
+        run.summary_file.write_text(json.dumps({"env_id": config.env_id}))
+        return True
+
+    def atari_py(*options):
+        folders = "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")
+        monkeypatch.setattr("sys.argv", ["atari.py", "--games", "Breakout", "Pong", "Qbert", *folders, *options])
+        atari.main()
+
+    monkeypatch.setattr(atari, "train", train)
+    atari_py()
+    assert trained == ["Breakout", "Pong"]
+    interrupted.clear()
+    with pytest.raises(SystemExit, match="was interrupted; --resume goes on with it"):
+        atari_py()
+    atari_py("--resume")
+    assert trained == ["Breakout", "Pong", "Pong", "Qbert"]
+    done = tmp_path / "results" / "atari" / "Pong" / "default-5500" / "seed-0" / "summary.json"
+    reached = {"score": 18.0, "steps": 2048, "seconds": 60, "core_minutes": 1.5}
+    assert json.loads(done.read_text())["to_score"] == reached
 
 
 def test_all_labels_at_the_start_are_all_learned_from(benchmark):

@@ -162,6 +162,24 @@ def test_acting_is_sb3_s_forward_to_the_bit_also_after_an_update(name):
     assert len(told[0][0].unique()) > 1
 
 
+def test_an_agent_that_diverged_is_told_so():
+    model, _ = agent("bf16")
+    with torch.no_grad():
+        model.policy.action_net.bias.fill_(np.nan)
+        with pytest.raises(ValueError, match="its last update went too far; lower --learning-rate"):
+            model.policy(torch.zeros(4, 1, 36, 36, dtype=torch.uint8))
+
+
+def test_layers_rounded_in_inference_mode_can_be_changed_outside_of_it():
+    model, _ = agent("bf16")
+    images, values = torch.zeros(4, 1, 36, 36, dtype=torch.uint8), []
+    for mode in (torch.inference_mode, torch.no_grad):
+        model.policy.set_training_mode(False)
+        with mode():
+            values.append(model.policy(images)[1].tolist())
+    assert values[0] == values[1]
+
+
 def test_layers_rounded_for_acting_are_no_part_of_what_is_saved():
     model, _ = agent("bf16")
     names = model.policy.state_dict().keys()

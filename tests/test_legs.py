@@ -35,6 +35,23 @@ def test_on_a_games_score_an_agent_is_paid_its_sign_and_the_score_stays_whole(mo
     np.testing.assert_array_equal(paid, np.sign(true_rewards))
 
 
+@pytest.mark.parametrize("scales", [True, False])
+def test_rewards_are_scaled_unless_the_agent_says_not_to(scales):
+    """Under paper2017 a game's learned reward has a standard deviation of 0.05, which scaling would undo."""
+    config = preset_config("default", "prefrl/PointGoal-v0", labels=0, steps=1000)
+    config = dataclasses.replace(config, agent=dataclasses.replace(config.agent, scale_rewards=scales, n_epochs=1))
+    recorder = make_recorder(config)
+    learner = make_learner(config, recorder, "cpu")
+    learner.model.set_logger(Logger(None, []))
+    rollouts, take = [], recorder.take
+    recorder.take = lambda: rollouts.append(take()) or rollouts[-1]
+    Leg(config, learner, recorder).learn_one_rollout()
+    recorder.close()
+    # At an episode's end SB3 adds what the last state is worth, which is not looked at here.
+    inside = ~rollouts[0].dones
+    assert np.array_equal(learner.model.rollout_buffer.rewards[inside], rollouts[0].true_rewards[inside]) != scales
+
+
 @pytest.mark.parametrize("env_id", ["prefrl/PointGoal-v0", "prefrl/EnduroLevel-v0"])
 def test_any_other_true_reward_is_paid_as_it_is(monkeypatch, env_id):
     paid, true_rewards = paid_and_true(env_id, monkeypatch)

@@ -136,6 +136,7 @@ def test_default_is_one_preset_for_all_games_and_not_that_of_control():
 def test_paper2017_is_the_paper_on_atari():
     config = preset_config("paper2017", "prefrl/Pong-v0", labels=5500)
     assert (config.reward.initial_epochs, config.reward.network, config.reward.hidden) == (200, "paper_cnn", (64,))
+    assert not config.agent.scale_rewards  # it would undo what reward_std does
     assert (config.reward.reward_std, config.reward.label_window, config.reward.members) == (0.05, 3000, 3)
     assert config.query.schedule_constant * 4 == 5e6  # of the console's frames, four a step
     assert (config.agent.num_envs, config.agent.gamma, config.agent.ent_coef) == (16, 0.99, 0.01)

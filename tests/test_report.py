@@ -229,6 +229,15 @@ def test_a_long_episode_is_shown_for_six_seconds_and_at_most_240_frames(tmp_path
     assert drawn == [60, 240, 240]
 
 
+def test_all_that_was_kept_of_a_games_screens_is_shown(tmp_path):
+    """In the first six seconds of Pong one side serves, and seldom more."""
+    kept = replace(long_episode(240), render_states=pack(np.zeros((240, 16, 16, 3), np.uint8)))
+    run = footage.RunRecord(tmp_path, episodes={"after": kept})
+    shown = footage.film(run, (), lambda run: nullcontext(), fps=15).episodes["after"]
+    with av.open(io.BytesIO(shown)) as container:
+        assert len(list(container.decode(video=0))) == 240
+
+
 def long_episode(steps):
     from prefrl.report.record import Episode
 

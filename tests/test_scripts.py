@@ -1,5 +1,6 @@
 """Every script trains, at a size that a test can afford."""
 
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -24,7 +25,10 @@ def test_it_trains(script, tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(script), run_name="__main__")
     assert ended.value.code == 0
-    assert (tmp_path / "run" / "summary.json").exists()
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    if script.stem == "pong":
+        assert -21 <= summary["score_mean"] <= 21
+        assert summary["score_games"] == 1
 
 
 def test_every_task_that_is_no_toy_has_one():

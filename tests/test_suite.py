@@ -45,6 +45,11 @@ class TestPromises:
         assert 0.9 <= row.clip_steps / row.fps <= 1.7
 
 
+def test_games_are_shown_at_15_frames_a_second():
+    """60 of the console's, of which the agent sees every fourth (Christiano et al. 2017, appendix B)."""
+    assert {row.fps for row in SUITE if "atari" in row.tags} == {15}
+
+
 def test_a_registered_episode_ends_at_its_horizon():
     assert len(_episode(gym.make("prefrl/Hopper-v0"), seed=0)) == 1000
     assert len(_episode(gym.make("prefrl/CartPole-v0"), seed=0)) == 200

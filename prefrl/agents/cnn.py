@@ -94,7 +94,8 @@ class CentredCnn(BaseFeaturesExtractor):
     def _rounded_layers(self) -> nn.Sequential:
         """The layers in bfloat16. For a few images autocast, which rounds at every call, takes a third of the time."""
         if not self._rounded:
-            self._rounded.append(copy.deepcopy(self.layers).to(self.dtype))
+            with torch.inference_mode(False):  # made in that mode they could not be changed outside of it
+                self._rounded.append(copy.deepcopy(self.layers).to(self.dtype))
         (layers,) = self._rounded
         if not self._is_current:
             for rounded, weights in zip(layers.parameters(), self.layers.parameters(), strict=True):
@@ -145,7 +146,13 @@ class CnnPolicy(ActorCriticCnnPolicy):
         latent_policy, latent_value = self.mlp_extractor(self.extract_features(obs))
         logits = self.action_net(latent_policy)
         log_probs = logits - logits.logsumexp(-1, keepdim=True)
-        actions = torch.multinomial(log_probs.softmax(-1), 1, replacement=True)
+        try:
+            actions = torch.multinomial(log_probs.softmax(-1), 1, replacement=True)
+        except RuntimeError as error:
+            raise ValueError(
+                "the agent's probabilities of actions are no numbers any more: its last update went too far; "
+                "lower --learning-rate"
+            ) from error
         return actions[:, 0], self.value_net(latent_value), log_probs.gather(-1, actions)[:, 0]
 
     def _build(self, lr_schedule: Schedule) -> None:

@@ -41,7 +41,7 @@ class Leg:
         self._by_sign = row is not None and row.scored
         self._returns = EpisodeReturns(recorder.num_envs)
         self._ended = np.empty((0, 2))
-        set_rewards(learner.model, self._reward_rollout, learner.scale)
+        set_rewards(learner.model, self._reward_rollout, learner.scale if config.agent.scale_rewards else None)
         if learner.step == 0 and is_image_space(recorder.observation_space):
             observe(learner.model, recorder.reset())  # the first rollout too is seen against a background
 

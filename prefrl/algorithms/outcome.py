@@ -24,7 +24,7 @@ EVALUATION, RANDOM, SEGMENTS, FILM = (2**30 + 10_000 * i for i in range(4))
 
 MEASURED_STEPS = 1000  # a behaviour is measured over so many, however short episodes are: what is begun must go on
 
-SCREENS_KEPT = 240  # of an episode drawn from recorded screens: more than a report shows, 0.1 MB in Pong
+SCREENS_KEPT = 240  # of an episode drawn from recorded screens: what a report shows, 0.1 MB in Pong
 
 
 def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback | None) -> None:

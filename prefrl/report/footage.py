@@ -12,7 +12,7 @@ from prefrl import clips
 from prefrl.queries import Comparison
 from prefrl.report.record import RunRecord
 
-SECONDS = 6.0  # shown of an episode
+SECONDS = 6.0  # shown of an episode of a simulation; of a game all that was kept, in which points are scored
 MOST_FRAMES = 240  # drawn of any clip, however fast it is shown
 WIDTH, HEIGHT = 256, 256  # pixels
 SHOWN_COMPARISONS = 3  # an early, a middle and a late one
@@ -47,11 +47,12 @@ def film(run: RunRecord, comparisons: Sequence[Comparison], open_draw: OpenDraw,
     chosen = early_middle_late(comparisons)
     if not states and not chosen:
         return Footage(problem="The run kept no render states to draw.")
-    frames = min(MOST_FRAMES, max(1, round(SECONDS * fps)))
     try:
         with open_draw(run) as draw:
             return Footage(
-                episodes={name: clips.webm(clips.frames_of(rows[:frames], draw), fps) for name, rows in states.items()},
+                episodes={
+                    name: clips.webm(clips.frames_of(_shown(rows, fps), draw), fps) for name, rows in states.items()
+                },
                 comparisons=[(comparison, _segments(comparison, draw, fps)) for comparison in chosen],
             )
     except Exception as error:  # no display, no driver, no renderer: each library raises its own
@@ -67,6 +68,11 @@ def early_middle_late(comparisons: Sequence[Comparison]) -> list[Comparison]:
         return []
     places = np.linspace(0, len(drawable) - 1, SHOWN_COMPARISONS).round().astype(int)
     return [drawable[i] for i in np.unique(places)]
+
+
+def _shown(rows: np.ndarray, fps: float) -> np.ndarray:
+    """The beginning of an episode's render states [T, S]; recorded screens are bytes."""
+    return rows[:MOST_FRAMES] if rows.dtype == np.uint8 else rows[: min(MOST_FRAMES, max(1, round(SECONDS * fps)))]
 
 
 def _segments(comparison: Comparison, draw: clips.Draw, fps: float) -> list[bytes]:
