@@ -137,6 +137,7 @@ def main() -> None:
         "curves": pictures(STUDY, images / "mujoco"),
         "behaviours": behaviour_figures.table(BEHAVIOURS),
         "atari": atari_figures.table(GAMES),
+        "atari-progress": atari_figures.progress(GAMES),
         "atari-curves": atari_figures.pictures(GAMES, images / "atari", ROOT),
         "tools": labelling_figures.tools_table(labelling_figures.read(MEASURED, "window", "web")),
         "crowd": labelling_figures.crowd_table(labelling_figures.read(MEASURED, "crowd", "crowd_postgresql")),

@@ -65,7 +65,8 @@ def test_the_readme_says_what_is_committed(benchmark):
     figures = benchmark("figures")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert figures.learning_table() in readme, "run python benchmarks/figures.py"
-    assert benchmark("atari_figures").table(ROOT / "results" / "atari") in readme, "run python benchmarks/figures.py"
+    for table in (benchmark("atari_figures").table, benchmark("atari_figures").progress):
+        assert table(ROOT / "results" / "atari") in readme, "run python benchmarks/figures.py"
     assert benchmark("behaviour_figures").table(figures.BEHAVIOURS) in readme, "run python benchmarks/figures.py"
     labelling = benchmark("labelling_figures")
     assert labelling.tools_table(labelling.read(figures.MEASURED, "window", "web")) in readme
@@ -188,6 +189,18 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
     assert (
         second == "| Pong | 5,500 (2,100 asked) | 1 | AMX, bf16 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
     )
+
+
+def test_the_progress_of_a_game_that_no_score_wins_weighs_games(benchmark, tmp_path):
+    folder = tmp_path / "Qbert" / "default-5500" / "seed-0"
+    folder.mkdir(parents=True)
+    about = {"env_id": "prefrl/Qbert-v0", "variant": "default-5500", "seed": 0, "steps": 2_000_000}
+    took = {"cpu_seconds": 3000.0, "wall_seconds": 4000.0, "fit_seconds": 1000.0}
+    (folder / "summary.json").write_text(json.dumps(about | took))
+    curve = "step,score,games", "50000,100,10", "90000,200,30", "800000,1000,60", "900000,,0", "2000000,4000,25"
+    (folder / "curve.csv").write_text("\n".join(curve))
+    *_, row = benchmark("atari_figures").progress(tmp_path).splitlines()
+    assert row == "| Qbert | 175 | 1,000 | 1,882 | 50 | 25 % |"
 
 
 def test_the_table_of_behaviours_has_each_seed_of_each_measure(benchmark, tmp_path):

@@ -52,10 +52,12 @@ SCORE_BOXES: dict[str, dict[str, tuple[Box, ...]]] = {
 }
 
 # Points that the oracle takes off where a game ends; 0 for a game that is not here. The paper has such a penalty, none
-# in Pong, and does not say how large. These are about what the best clips of 25 steps score before anything is learned.
-# An oracle only says which of two clips is better: a penalty as large as a clip's score decides nearly every pair in
-# which one of the games ends, and a larger one would decide no more. One much larger would teach the agent to wait
-# where waiting is safe; at this size a game has to be played to be worth more than its end.
+# in Pong, and does not say how large. These are about what the best clips of 25 steps score before anything is learned:
+# of 648 of random play 88 in BeamRider, 4 in Breakout, 525 in Q*bert, 60 in Seaquest, 200 in SpaceInvaders. In Enduro,
+# where that is 1, it is what a clip of one who drives may be worth. An oracle only says which of two clips is better: a
+# penalty as large as a clip's score decides nearly every pair in which one of the games ends, and a larger one would
+# decide no more. One much larger would teach the agent to wait where waiting is safe; at this size a game has to be
+# played to be worth more than its end.
 END_PENALTY: dict[str, float] = {
     "BeamRider": 100.0,
     "Breakout": 5.0,
