@@ -143,15 +143,9 @@ _GAME_REWARD = RewardConfig(
 _GAME_QUERY = QueryConfig(initial_fraction=0.1, schedule_constant=1.25e6, round_steps=16_384, pool_steps=16_384)
 
 _PAPER_GAME_AGENT = replace(
-    _GAME_AGENT,
-    num_envs=16,
-    learning_rate=7e-4,
-    learning_rate_decay=1.0,
-    clip_range=0.2,
-    cnn="nature",
-    averaging=0.0,
-    scale_rewards=False,
-)
+    _GAME_AGENT, num_envs=16, learning_rate=7e-4, learning_rate_decay=1.0, clip_range=0.2, cnn="nature",
+    averaging=0.0, scale_rewards=False,
+)  # fmt: skip
 _PAPER_GAME_REWARD = RewardConfig(
     network="paper_cnn", hidden=(64,), reward_lr=1e-3, fit_batch=32, initial_epochs=200, epochs=1, l2_low=1.1,
     reward_std=0.05, label_window=3000,

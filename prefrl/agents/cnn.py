@@ -142,7 +142,7 @@ class CnnPolicy(ActorCriticCnnPolicy):
         return actions, values, log_probs
 
     def _drawn(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What SB3's `forward` gives, to the bit, in half the time: torch.distributions checks all that it is given."""
+        """What SB3's `forward` gives, to the bit, without torch.distributions, which checks all that it is given."""
         latent_policy, latent_value = self.mlp_extractor(self.extract_features(obs))
         logits = self.action_net(latent_policy)
         log_probs = logits - logits.logsumexp(-1, keepdim=True)
