@@ -1,4 +1,4 @@
-"""Trains for the Enduro curve of sec. 3.1.2 in Christiano et al. 2017; there is no committed run of it yet.
+"""Trains for the Enduro curve of sec. 3.1.2 in Christiano et al. 2017.
 
 Paper: three seeds with 3,300 to 10,000 labels each. Options: `prefrl train Enduro --help`.
 """
