@@ -87,7 +87,8 @@ def learning_curves(
     if log_y and axes.dataLim.y1 > 0:
         _set_log_scale(axes)
     if len(series) + len(references or {}) > 1:
-        _add_legend(axes, columns=max(1, size[0] // 140))
+        longest = max(len(name) for name in [*series, *(references or {})])
+        _add_legend(axes, columns=max(1, size[0] // max(140, 60 + 7 * longest)))  # pixels of a letter, and of a line
     return figure
 
 

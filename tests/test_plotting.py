@@ -91,6 +91,15 @@ def test_the_title_stays_clear_of_the_legend():
     assert axes._left_title.get_window_extent().y0 >= axes.get_legend().get_window_extent().y1 - 2
 
 
+def test_a_legend_of_long_names_is_no_wider_than_the_figure_and_leaves_the_axes_their_width():
+    series = {f"{number}, all before training": [(X, X)] for number in range(5)}
+    figure = learning_curves(series, x_label="x", y_label="y", size=(560, 320))
+    figure.draw_without_rendering()
+    axes, width = figure.axes[0], figure.bbox.width
+    assert axes.get_legend().get_window_extent().x1 <= width
+    assert axes.get_window_extent().width > 0.8 * width
+
+
 def test_scatter_draws_the_least_squares_line():
     axes = scatter(X, 2 * X + 1, x_label="true", y_label="predicted").axes[0]
     np.testing.assert_allclose(axes.lines[1].get_ydata(), [1, 199])
