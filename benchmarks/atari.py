@@ -107,7 +107,7 @@ def finish(
         config = run.config()
     else:
         raise SystemExit(f"{run.path} was interrupted; --resume goes on with it, or remove it")
-    rows = rows_of(run)
+    rows = rows_of(run.progress)
 
     def enough() -> bool:
         return until is not None and (recent_score(rows) or -1e9) >= until
@@ -131,10 +131,11 @@ def finish(
     return train(shorter, run, oracle, device=device, on_judge=judged)
 
 
-def rows_of(run: RunFolder) -> Rows:
-    if not run.progress.exists():
+def rows_of(curve: Path) -> Rows:
+    """What progress.csv, or curve.csv, has; nothing where there is none."""
+    if not curve.exists():
         return {}
-    with run.progress.open(encoding="utf-8") as file:
+    with curve.open(encoding="utf-8") as file:
         numbers = ({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
         return {int(row["step"]): dict(row) for row in numbers}
 
@@ -166,7 +167,7 @@ def keep(run: RunFolder, place: Path, score: float | None, watch: Stopwatch) -> 
 
     Where the time went is that of the run's last part, where it was interrupted and resumed.
     """
-    rows, summary = rows_of(run), run.summary()
+    rows, summary = rows_of(run.progress), run.summary()
     if len(watch.rows) > 1:
         summary["shares"] = {name.removeprefix("share: "): round(share, 4) for name, share in watch.shares().items()}
     if score is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import committed
-import numpy as np
+from atari import recent_score, rows_of
 from committed import Summary
 from machine import extensions
 
@@ -76,25 +76,22 @@ def _time(reached: dict[str, Any] | None) -> tuple[str, str]:
 
 def progress(study: Path) -> str:
     """Of games that no score wins: what the latest games had early, in the middle and in the end; and what it took."""
-    head = "| game | latest games after 1e5 steps | after 1e6 | in the end | core-minutes | fits' share of the time |\n"
+    head = "| game | latest games after 2e5 steps | after 1e6 | in the end | core-minutes | fits' share of the time |\n"
     rows = [_progress(*run) for run in runs(study) if run[1].get("to_score") is None]
     return head + "|---|---|---|---|---|---|\n" + "".join(rows)
 
 
 def _progress(folder: Path, summary: Summary) -> str:
-    latest = [f"{latest_score(folder, step):,.0f}" for step in (1e5, 1e6, summary["steps"])]
+    rows = rows_of(folder / "curve.csv")
+    latest = [recent_score(rows, step) for step in (2e5, 1e6, summary["steps"])]
     fits = summary["fit_seconds"] / summary["wall_seconds"]
-    cells = [folder.parts[-3], *latest, f"{summary['cpu_seconds'] / 60:.0f}", f"{100 * fits:.0f} %"]
+    cells = [
+        folder.parts[-3],
+        *("" if score is None else f"{score:,.0f}" for score in latest),
+        f"{summary['cpu_seconds'] / 60:.0f}",
+        f"{100 * fits:.0f} %",
+    ]
     return f"| {' | '.join(cells)} |\n"
-
-
-def latest_score(folder: Path, step: float, number: int = 50) -> float:
-    """Mean score of about so many games up to a step of curve.csv, or of all where there were fewer; nan of none."""
-    (steps, scores), (_, games) = committed.curve(folder, "score"), committed.curve(folder, "games")
-    before = (steps <= step) & (games > 0)
-    scores, games = scores[before][::-1], games[before][::-1]
-    latest = np.cumsum(games) - games < number
-    return float(np.average(scores[latest], weights=games[latest])) if latest.any() else float("nan")
 
 
 def pictures(study: Path, folder: Path, root: Path) -> str:

@@ -197,10 +197,10 @@ def test_the_progress_of_a_game_that_no_score_wins_weighs_games(benchmark, tmp_p
     about = {"env_id": "prefrl/Qbert-v0", "variant": "default-5500", "seed": 0, "steps": 2_000_000}
     took = {"cpu_seconds": 3000.0, "wall_seconds": 4000.0, "fit_seconds": 1000.0}
     (folder / "summary.json").write_text(json.dumps(about | took))
-    curve = "step,score,games", "50000,100,10", "90000,200,30", "800000,1000,60", "900000,,0", "2000000,4000,25"
+    curve = "step,score,games", "50000,100,10", "90000,200,40", "800000,1000,60", "900000,,0", "2000000,4000,25"
     (folder / "curve.csv").write_text("\n".join(curve))
     *_, row = benchmark("atari_figures").progress(tmp_path).splitlines()
-    assert row == "| Qbert | 175 | 1,000 | 1,882 | 50 | 25 % |"
+    assert row == "| Qbert | 180 | 1,000 | 1,882 | 50 | 25 % |"
 
 
 def test_the_table_of_behaviours_has_each_seed_of_each_measure(benchmark, tmp_path):
