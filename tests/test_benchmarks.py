@@ -141,7 +141,9 @@ def test_stock_sb3_s_scores_are_means_of_whole_games(benchmark):
         callback.locals["infos"] = infos
         callback.on_step()
     assert callback.curve == {4: -21.0, 8: -9.0}
-    assert module.scores("Breakout", 1024, 512, SMALL, 0)["score"].keys() <= {512, 1024}
+    played = module.scores("Breakout", 2048, 512, SMALL, 0)["score"]
+    assert max(played) == 2048
+    assert all(score >= 0 for score in played.values())
 
 
 def test_atari_is_compared_with_the_faster_of_the_two(benchmark):
