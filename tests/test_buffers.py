@@ -7,7 +7,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.utils import set_random_seed
 
-from prefrl.agents.buffers import SAMPLED, FilledRolloutBuffer
+from prefrl.agents.buffers import SAMPLED, FilledRolloutBuffer, SeenRolloutBuffer
 
 IMAGES, VECTORS = spaces.Box(0, 255, (4, 6, 6), np.uint8), spaces.Box(-1, 1, (3,), np.float32)
 STEPS, ENVS = 8, 4
@@ -63,3 +63,21 @@ def test_a_rollout_goes_to_the_device_at_once(monkeypatch):
     assert len(batches) == 2
     assert all(getattr(buffer, name).shape[:2] == (STEPS, ENVS) for name in SAMPLED)
     assert all(rows.device.type == "meta" for batch in batches for rows in batch)
+
+
+def test_images_that_the_policy_saw_on_the_device_are_not_sent_there_again():
+    """What SB3 hands over from the host is not even looked at: here it is no images at all."""
+    buffer = SeenRolloutBuffer(STEPS, IMAGES, spaces.Discrete(6), "cpu", n_envs=ENVS)
+    zeros, value = np.zeros(ENVS), torch.zeros(ENVS, 1)
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        buffer.reset()
+        rollout = torch.as_tensor(rng.integers(0, 256, (STEPS, ENVS, 4, 6, 6), np.uint8))
+        on_device = torch.empty_like(rollout[0])  # the policy's own, overwritten at every step as by a graph
+        buffer.seen = lambda images=on_device: images
+        for images in rollout:
+            on_device.copy_(images)
+            buffer.add(np.empty(0), zeros, zeros, zeros, value, value[:, 0])
+        (batch,) = buffer.get()
+        assert sorted(batch.observations.flatten(1).tolist()) == sorted(rollout.flatten(0, 1).flatten(1).tolist())
+        assert batch.observations.dtype == torch.uint8

@@ -12,6 +12,7 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecMonitor
 
 from prefrl.agents import ppo
+from prefrl.agents.buffers import SeenRolloutBuffer
 from prefrl.agents.graphed_ppo import LOGGED, GraphedPpo
 from prefrl.agents.graphs import unchecked
 from prefrl.agents.ppo import load_ppo, make_ppo, set_rewards
@@ -40,6 +41,8 @@ def weights(model):
 
 def test_an_update_is_that_of_sb3(monkeypatch):
     (ours, logged), (theirs, expected) = (trained(kind, monkeypatch) for kind in (GraphedPpo, PPO))
+    assert isinstance(ours.rollout_buffer, SeenRolloutBuffer)
+    assert not ours.rollout_buffer.observations.any()  # its images are those that the policy was shown
     torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-3, atol=1e-5)
     last_only = {"train/loss", "train/approx_kl"}  # SB3 logs these of the last gradient step, or pass
     for name in {f"train/{name}" for name in LOGGED} - last_only | {"train/explained_variance", "train/n_updates"}:

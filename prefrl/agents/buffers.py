@@ -71,8 +71,8 @@ class FilledRolloutBuffer(Filled):
     """For all others: the minibatches of SB3's buffer, bit for bit, with fewer copies and transfers.
 
     A step costs a device one transfer each way, its observations and its actions: what the policy says of them stays
-    where it is until the rollout is full. Then the rollout goes to the device at once, and minibatches are gathered
-    there. SB3 waits for values and log-probabilities at every step, and copies each minibatch three times.
+    where it is until the rollout is full. Then the rest of the rollout goes to the device at once, and minibatches are
+    gathered there. SB3 waits for values and log-probabilities at every step, and copies each minibatch three times.
 
     Attributes:
         prepare: what the policy makes of observations before anything that it learns, done once for all passes.
@@ -97,7 +97,7 @@ class FilledRolloutBuffer(Filled):
     ) -> None:
         """One step of each of the N environments; value and log_prob [N, 1] and [N] on the device."""
         step = self.pos
-        self.observations[step] = obs.reshape(self.n_envs, *self.obs_shape)
+        self._keep(obs)
         self.actions[step] = action.reshape(self.n_envs, self.action_dim)
         self.rewards[step], self.episode_starts[step] = reward, episode_start
         self._values.append(value.flatten())
@@ -113,7 +113,7 @@ class FilledRolloutBuffer(Filled):
     def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
         """One pass over the rollout in a new order, SB3's own, in minibatches on the device."""
         if not self.generator_ready:
-            self._samples = [self._steps_on_device(getattr(self, name)) for name in SAMPLED]
+            self._samples = [self._kept(), *(self._steps_on_device(getattr(self, name)) for name in SAMPLED[1:])]
             if self.prepare is not None:
                 self._samples[0] = torch.cat([self.prepare(part) for part in self._samples[0].split(PREPARED)])
             self.generator_ready = True  # SB3 would reorder every array here
@@ -125,6 +125,35 @@ class FilledRolloutBuffer(Filled):
         order = torch.as_tensor(step * self.n_envs + number, device=self.device)
         return RolloutBufferSamples(*(rows[order] for rows in self._samples))
 
+    def _keep(self, obs: np.ndarray) -> None:
+        """The observations of the step that is being added."""
+        self.observations[self.pos] = obs.reshape(self.n_envs, *self.obs_shape)
+
+    def _kept(self) -> Tensor:
+        """[T * N, ...] the observations of the rollout, on the device."""
+        return self._steps_on_device(self.observations)
+
     def _steps_on_device(self, array: np.ndarray) -> Tensor:
         """[T, N, ...] -> [T * N, ...]; on a CPU without a copy."""
         return torch.as_tensor(array, device=self.device).flatten(0, 1)
+
+
+class SeenRolloutBuffer(FilledRolloutBuffer):
+    """The same, for a policy that saw the images on the device: there they stay, and go there once.
+
+    Attributes:
+        seen: the [N, C, H, W] that the policy chose its latest actions by.
+    """
+
+    seen: Callable[[], Tensor]
+    _images: Tensor | None = None
+
+    def _keep(self, obs: np.ndarray) -> None:
+        seen = self.seen()
+        if self._images is None:
+            self._images = torch.empty((self.buffer_size, *seen.shape), dtype=seen.dtype, device=self.device)
+        self._images[self.pos].copy_(seen)
+
+    def _kept(self) -> Tensor:
+        assert self._images is not None
+        return self._images.flatten(0, 1)

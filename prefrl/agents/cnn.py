@@ -127,9 +127,16 @@ class CnnPolicy(ActorCriticCnnPolicy):
     """SB3's policy for images, on a network that takes them as they are: uint8, a byte a pixel."""
 
     _acting: Graphed | None = None
+    _seen: Tensor | None = None
+
+    def seen(self) -> Tensor:
+        """[N, C, H, W] the images that the latest actions were chosen by, where they were: on the device."""
+        assert self._seen is not None
+        return self._seen
 
     def forward(self, obs: Tensor, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Actions, values and log-probabilities of images [N, C, H, W]; on a GPU as one graph while a rollout lasts."""
+        self._seen = obs
         drawn = isinstance(self.action_space, spaces.Discrete) and not deterministic and not torch.is_grad_enabled()
         if obs.device.type == "cpu":
             with at_most_threads(math.ceil(len(obs) / IMAGES_PER_THREAD)):

@@ -13,7 +13,14 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from prefrl.agents.buffers import Filled, FilledDictRolloutBuffer, FilledRolloutBuffer, FillRewards, ReturnScale
+from prefrl.agents.buffers import (
+    Filled,
+    FilledDictRolloutBuffer,
+    FilledRolloutBuffer,
+    FillRewards,
+    ReturnScale,
+    SeenRolloutBuffer,
+)
 from prefrl.agents.cnn import CentredCnn, CnnPolicy
 from prefrl.agents.features import StandardisedFeatures
 from prefrl.agents.graphed_ppo import GraphedPpo
@@ -65,6 +72,8 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
     """
     space = env.observation_space
     policy: str | type[CnnPolicy] = "MlpPolicy"
+    kind = _kind(env, device)
+    buffer: type[Filled] = SeenRolloutBuffer if kind is GraphedPpo else FilledRolloutBuffer
     policy_kwargs: dict[str, Any] = {
         "net_arch": list(config.net),
         "activation_fn": {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[config.activation],
@@ -73,7 +82,7 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
         "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's own eps; one kernel for all parameters
     }
     if isinstance(space, spaces.Dict):
-        policy = "MultiInputPolicy"
+        policy, buffer = "MultiInputPolicy", FilledDictRolloutBuffer
     elif is_image_space(space):
         policy = CnnPolicy
         policy_kwargs["features_extractor_class"] = CentredCnn
@@ -81,7 +90,7 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
         policy_kwargs["normalize_images"] = False  # CentredCnn does
     elif isinstance(space, spaces.Box):
         policy_kwargs["features_extractor_class"] = StandardisedFeatures
-    return _kind(env, device)(
+    return kind(
         policy,
         env,
         n_steps=config.n_steps,
@@ -95,7 +104,7 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
         vf_coef=config.vf_coef,
         max_grad_norm=config.max_grad_norm,
         policy_kwargs=policy_kwargs,
-        rollout_buffer_class=FilledDictRolloutBuffer if isinstance(space, spaces.Dict) else FilledRolloutBuffer,
+        rollout_buffer_class=buffer,
         seed=seed,
         device=device,
     )
@@ -117,9 +126,11 @@ def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> Non
     buffer = model.rollout_buffer
     assert isinstance(buffer, Filled)
     buffer.fill, buffer.scale = fill, scale
-    network = model.policy.features_extractor
+    policy, network = model.policy, model.policy.features_extractor
     if isinstance(network, CentredCnn) and isinstance(buffer, FilledRolloutBuffer):
         buffer.prepare = network.centred  # its background is the same until the agent has learned from the rollout
+    if isinstance(policy, CnnPolicy) and isinstance(buffer, SeenRolloutBuffer):
+        buffer.seen = policy.seen
 
 
 def reset_agent(model: PPO, seed: int) -> None:
