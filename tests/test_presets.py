@@ -78,7 +78,7 @@ def test_wide_is_the_default_for_games_with_more_of_them_side_by_side():
     sizes = ("num_envs", "n_steps", "batch_size")
     same = dataclasses.replace(wide.agent, **{name: getattr(default.agent, name) for name in sizes})
     assert same == default.agent
-    assert wide.agent.num_envs == 8 * default.agent.num_envs
+    assert wide.agent.num_envs == 4 * default.agent.num_envs
 
 
 def test_wide_is_refused_where_a_gpu_does_nothing():
@@ -119,6 +119,7 @@ def test_a_backflips_reward_model_is_held_back_less():
 def test_zoo_plays_games_as_the_zoo_does_and_learns_their_rewards_as_the_default_does():
     zoo, default = (preset_config(name, "prefrl/Pong-v0", labels=5500) for name in ("zoo", "default"))
     assert (zoo.agent.learning_rate_decay, zoo.agent.clip_range, zoo.agent.clip_range_decay) == (1.0, 0.1, 1.0)
+    assert (zoo.agent.num_envs, zoo.agent.n_steps, zoo.agent.batch_size, zoo.agent.n_epochs) == (8, 128, 256, 4)
     assert (zoo.reward, zoo.query) == (default.reward, default.query)
 
 
