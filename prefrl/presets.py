@@ -128,7 +128,7 @@ _AGENTS = {
 _REWARDS = {"prefrl/HopperBackflip-v0": RewardConfig(l2_low=3.0, l2_high=4.0)}
 
 _GAME_AGENT = PpoConfig(
-    num_envs=16, n_steps=128, batch_size=256, n_epochs=3, learning_rate=5e-4, gamma=0.99, clip_range=0.1,
+    num_envs=16, n_steps=128, batch_size=256, n_epochs=4, learning_rate=5e-4, gamma=0.99, clip_range=0.1,
     ent_coef=0.01, net=(), averaging=0.9,
 )  # fmt: skip
 # Rollouts are as short as clips allow, so that they are no longer in all than those of the default.
