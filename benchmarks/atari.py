@@ -167,7 +167,7 @@ def keep(run: RunFolder, place: Path, score: float | None, watch: Stopwatch) -> 
 
     Where the time went is that of the run's last part, where it was interrupted and resumed.
     """
-    rows, summary = rows_of(run.progress), run.summary()
+    rows, summary = rows_of(run.progress), run.summary() | {"consoles": run.config().agent.num_envs}
     if len(watch.rows) > 1:
         summary["shares"] = {name.removeprefix("share: "): round(share, 4) for name, share in watch.shares().items()}
     if score is not None:

@@ -18,8 +18,9 @@ LABELS = {0: "true reward"}  # what a number of comparisons is called; others by
 def table(study: Path) -> str:
     """A row a run: game by game, those on the true reward first."""
     head = (
-        "| game | comparisons | seed | processor | steps to a score of 18 | minutes, core-minutes to it | "
-        "steps in all | score, 20 games | held-out accuracy | Pearson |\n|---|---|---|---|---|---|---|---|---|---|\n"
+        "| game | comparisons | seed | processor, precision, consoles | steps to a score of 18 | "
+        "minutes, core-minutes to it | steps in all | score, 20 games | held-out accuracy | Pearson |\n"
+        "|---|---|---|---|---|---|---|---|---|---|\n"
     )
     return head + "".join(_row(summary) for _, summary in runs(study))
 
@@ -44,8 +45,11 @@ def name(summary: Summary) -> str:
 
 
 def processor(summary: Summary) -> str:
-    """What decides how fast networks trained: the processor's extensions, and the precision."""
-    return f"{extensions(summary['cpu'])}, {summary['precision']}"
+    """What decides how fast it trained: the processor's extensions, the precision, and games side by side.
+
+    Summaries from before there were 16 do not say that there were 8.
+    """
+    return f"{extensions(summary['cpu'])}, {summary['precision']}, {summary.get('consoles', 8)}"
 
 
 def _row(summary: Summary) -> str:

@@ -176,7 +176,7 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
         {"score": 18, "steps": None},
     )
     xeon = {"cpu": "Xeon, 2 cores, avx2 avx512f amx_bf16", "precision": "bf16"}
-    epyc = {"cpu": "EPYC, 2 cores, avx2", "precision": "fp32"}
+    epyc = {"cpu": "EPYC, 2 cores, avx2", "precision": "fp32", "consoles": 16}
     for variant, seed, rest in (
         ("default-5500", 1, xeon | {"labels_answered": 2100, "to_score": missed, "reward_model": model}),
         ("default-0", 0, epyc | {"labels_answered": 0, "to_score": reached, "reward_model": None}),
@@ -186,11 +186,10 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(summary | rest | {"variant": variant, "seed": seed}))
     *_, first, without, second = benchmark("atari_figures").table(tmp_path).splitlines()
-    assert first == "| Pong | true reward | 0 | AVX2, fp32 | **300,000** | 30, 20 | 400,000 | 18.2 ± 2.0 |  |  |"
-    assert without == "| Pong | true reward | 1 | AVX2, fp32 |  |  | 400,000 | 18.2 ± 2.0 |  |  |"
-    assert (
-        second == "| Pong | 5,500 (2,100 asked) | 1 | AMX, bf16 | not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
-    )
+    assert first == "| Pong | true reward | 0 | AVX2, fp32, 16 | **300,000** | 30, 20 | 400,000 | 18.2 ± 2.0 |  |  |"
+    assert without == "| Pong | true reward | 1 | AVX2, fp32, 16 |  |  | 400,000 | 18.2 ± 2.0 |  |  |"
+    same = "| not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
+    assert second == f"| Pong | 5,500 (2,100 asked) | 1 | AMX, bf16, 8 {same}"
 
 
 def test_the_progress_of_a_game_that_no_score_wins_weighs_games(benchmark, tmp_path):
@@ -299,6 +298,7 @@ def test_runs_of_games_go_on_where_they_were_interrupted(benchmark, tmp_path, mo
     done = tmp_path / "results" / "atari" / "Pong" / "default-5500" / "seed-0" / "summary.json"
     reached = {"score": 18.0, "steps": 2048, "seconds": 60, "core_minutes": 1.5}
     assert json.loads(done.read_text())["to_score"] == reached
+    assert json.loads(done.read_text())["consoles"] == 16
 
 
 def test_all_labels_at_the_start_are_all_learned_from(benchmark):

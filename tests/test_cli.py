@@ -249,7 +249,7 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "Pong", "--end-penalty", "3", "--labels", "0"], "--end-penalty is for the oracle, .* asks none"),
         (
             ["train", "Pong", "--initial-steps", "100"],
-            "100 steps before learning, in 8 .* raise --initial-steps",
+            "100 steps before learning, in 16 .* raise --initial-steps",
         ),
         (["train", "Pong", "--game", "Asterix"], "Pong and --game Asterix are two environments; give one"),
         (["train", "Hopper", "--cnn", "nature"], "--cnn nature reads images, and prefrl/Hopper-v0 has none"),
