@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 from prefrl.agents import precision
 from prefrl.agents.buffers import ReturnScale
-from prefrl.agents.cnn import CNNS, CentredCnn
+from prefrl.agents.cnn import CNNS, CentredCnn, interleaved
 from prefrl.agents.features import observe
 from prefrl.agents.ppo import learn_one_rollout, make_ppo, set_rewards
 from prefrl.agents.precision import choose_precision
@@ -90,6 +90,20 @@ def test_both_precisions_read_the_same_input(rng):
         network.layers.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))
         network(torch.as_tensor(images))
     assert torch.equal(*seen)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 9])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_images_are_the_same_in_the_layout_of_convolutions(channels, dtype):
+    images = torch.randint(0, 256, (3, channels, 40, 37)).to(dtype)
+    layout = interleaved(images)
+    assert torch.equal(layout, images)
+    assert layout.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_stacks_that_share_their_frames_are_read_as_well():
+    stacks = torch.randint(0, 256, (9, 40, 37)).to(torch.uint8).unfold(0, 4, 1).movedim(-1, 1)
+    assert torch.equal(interleaved(stacks), stacks)
 
 
 @pytest.mark.parametrize("cnn", CNNS)
@@ -267,5 +281,6 @@ def test_an_update_reads_images_that_were_centred_once_as_if_they_were_not(name)
         set_random_seed(0)
         batches.append(next(buffer.get(16)))
     assert [batch.observations.dtype for batch in batches] == [network.dtype, torch.uint8]
+    assert batches[0].observations.is_contiguous(memory_format=torch.channels_last)
     centred, plain = (model.policy.evaluate_actions(batch.observations, batch.actions.flatten()) for batch in batches)
     assert all(torch.equal(*pair) for pair in zip(centred, plain, strict=True))

@@ -123,7 +123,7 @@ class FilledRolloutBuffer(Filled):
         """The steps with these numbers, which SB3 counts environment by environment."""
         number, step = np.divmod(batch_inds, self.buffer_size)
         order = torch.as_tensor(step * self.n_envs + number, device=self.device)
-        return RolloutBufferSamples(*(rows[order] for rows in self._samples))
+        return RolloutBufferSamples(*(rows_of(rows, order) for rows in self._samples))
 
     def _keep(self, obs: np.ndarray) -> None:
         """The observations of the step that is being added."""
@@ -157,3 +157,10 @@ class SeenRolloutBuffer(FilledRolloutBuffer):
     def _kept(self) -> Tensor:
         assert self._images is not None
         return self._images.flatten(0, 1)
+
+
+def rows_of(kept: Tensor, order: Tensor) -> Tensor:
+    """kept[order], in the layout of `kept`, copied a row at a time: indexing does it number by number."""
+    if kept.dim() == 4:  # images, perhaps channels last
+        return kept.permute(0, 2, 3, 1).index_select(0, order).permute(0, 3, 1, 2)
+    return kept.index_select(0, order)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cv2
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -53,7 +54,8 @@ class CentredCnn(BaseFeaturesExtractor):
         super().__init__(observation_space, features_dim=units)
         self.dtype = look_up("precision", precision, DTYPES)
         shape = observation_space.shape
-        self.register_buffer("background", torch.zeros(shape))
+        # Channels last, as the images that it is taken from: to subtract one of another layout takes twice as long.
+        self.register_buffer("background", torch.zeros(1, *shape).contiguous(memory_format=torch.channels_last)[0])
         self.register_buffer("count", torch.zeros(()))
         layers: list[nn.Module] = []
         channels = shape[0]
@@ -74,9 +76,9 @@ class CentredCnn(BaseFeaturesExtractor):
     @torch.no_grad()
     def centred(self, images: Tensor) -> Tensor:
         """Grey levels [B, C, H, W] in the network's precision and layout, less the background."""
-        centred = (images.to(self.dtype) - self.background.round().to(self.dtype)).mul_(1 / 64)
-        # Only now: to subtract a background of another layout took half of the time of a gradient.
-        return centred.contiguous(memory_format=torch.channels_last)
+        levels = images if images.dtype == torch.uint8 else images.to(self.dtype)
+        background = self.background[None].round().to(self.dtype)
+        return torch.add(background.mul_(-1 / 64), interleaved(levels), alpha=1 / 64)
 
     def read(self, centred: Tensor) -> Tensor:
         """[B, C, H, W], of `centred` -> [B, units] float32."""
@@ -121,6 +123,17 @@ class CentredCnn(BaseFeaturesExtractor):
         self.count += number
         shown = torch.as_tensor(mean, device=self.background.device)
         self.background += (shown - self.background) * (number / self.count)
+
+
+def interleaved(images: Tensor) -> Tensor:
+    """The same [B, C, H, W], each pixel's channels together in memory; with bytes OpenCV is thrice as fast at it."""
+    if images.device.type != "cpu" or images.dtype != torch.uint8:
+        return images.contiguous(memory_format=torch.channels_last)
+    batch, channels, height, width = images.shape
+    pixels = np.empty((batch, height, width, channels), np.uint8)
+    for pixel, planes in zip(pixels, images.numpy(), strict=True):
+        cv2.merge(list(planes), pixel)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
 class CnnPolicy(ActorCriticCnnPolicy):
