@@ -107,7 +107,7 @@ class AtariBatch:
             gym.spaces.Discrete(len(self._consoles.ale.get_action_set())),
         )
         self._parts = min(num_threads or os.cpu_count() or 1, num_envs)
-        self._pool = ThreadPoolExecutor(self._parts)
+        self._pool = ThreadPoolExecutor(max(self._parts - 1, 1))
         cv2.setNumThreads(1)  # OpenCV's own, for the whole process, would get into these threads' way
         self._started = np.zeros(num_envs, dtype=bool)
         self._stacks = np.zeros((num_envs, *OBSERVATION.shape), np.uint8)
@@ -176,8 +176,9 @@ class AtariBatch:
     def _seen(self, screens: np.ndarray) -> np.ndarray:
         """[N, 84, 84] what the agents see of screens; keeps what a person sees."""
         self._shown = screens.copy() if self.show_score else screens
-        parts = np.array_split(screens, self._parts)
-        return np.concatenate(list(self._pool.map(self._watch, parts)))
+        mine, *others = np.array_split(screens, self._parts)  # the first here: another thread has to be woken for each
+        watched = [self._pool.submit(self._watch, part) for part in others]
+        return np.concatenate([self._watch(mine), *(each.result() for each in watched)])
 
     def _watch(self, screens: np.ndarray) -> np.ndarray:
         """The same of some of the screens, painted over in place."""
