@@ -148,7 +148,7 @@ def recent_score(rows: Rows, until_step: float = float("inf"), games: int = GAME
         number += played
         total += played * (rows[step].get("score") or 0.0)
         if number >= games:
-            return total / number
+            return round(total / number, 4)  # the file has means of six digits: 18 may be 17.999998 there
     return None
 
 

@@ -253,6 +253,7 @@ def test_the_recent_score_weighs_games_not_rollouts(benchmark):
     assert recent_score(game_rows((30, -20.0), (10, 0.0), (40, 10.0)), games=50) == 400 / 50
     assert recent_score(game_rows((30, -20.0), (0, None), (15, 10.0), (5, 2.0)), games=20) == 8.0
     assert recent_score(game_rows((30, 5.0), (19, 5.0))) is None
+    assert recent_score(game_rows((30, 17.999998), (20, 18.0))) == 18.0  # means as a file has them
 
 
 def test_the_first_time_at_a_score_counts_even_if_it_falls_again(benchmark):

@@ -61,10 +61,8 @@ class AtariBatch:
     """N consoles with one game, equal bit for bit to N `AtariGame` with the same seeds.
 
     ALE gives whole colour screens here, the maximum over two frames taken; they are painted over, made grey and small
-    by as many threads as step them, and stacked without a break at a game's end. ALE's own small frames would be a
-    quarter faster, but there is no colour left in them for a person to see. Steps per second of processor time, 8
-    consoles, AMD EPYC with AVX2, Pong: 1,540 in the emulator, 5,900 in what comes after it, 1,220 together; 1,690 with
-    ALE's own small grey stacks.
+    by as many threads as step them, and stacked without a break at a game's end. ALE's own small grey stacks are about
+    a sixth faster (benchmarks/results/atari_frames.json), but there is no colour left in them for a person to see.
 
     Args:
         env_id: id of a game, e.g. "prefrl/Pong-v0".
