@@ -6,7 +6,7 @@ In turns, steps per second of processor time and by the clock, of random actions
 
 consoles       ALE's vector environment, whole colour screens, which nobody looks at
 batch          prefrl_envs.atari_vector.AtariBatch: the same, painted over, made grey and small, and stacked
-small-frames   ALE's vector environment with grey frames of 84x84 that it makes and stacks itself; nothing is painted over
+small-frames   ALE's vector environment with grey frames of 84x84 that it makes and stacks; nothing is painted over
 """
 
 from __future__ import annotations
