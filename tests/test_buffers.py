@@ -50,6 +50,7 @@ def test_images_stay_bytes_and_are_not_copied_on_a_cpu():
     buffer = filled(FilledRolloutBuffer, IMAGES, spaces.Discrete(6))
     (batch,) = buffer.get()
     assert batch.observations.dtype == torch.uint8
+    assert batch.observations.is_contiguous()
     assert np.shares_memory(buffer._samples[0].numpy(), buffer.observations)
 
 

@@ -161,6 +161,6 @@ class SeenRolloutBuffer(FilledRolloutBuffer):
 
 def rows_of(kept: Tensor, order: Tensor) -> Tensor:
     """kept[order], in the layout of `kept`, copied a row at a time: indexing does it number by number."""
-    if kept.dim() == 4:  # images, perhaps channels last
-        return kept.permute(0, 2, 3, 1).index_select(0, order).permute(0, 3, 1, 2)
-    return kept.index_select(0, order)
+    if kept.is_contiguous():
+        return kept.index_select(0, order)
+    return kept.permute(0, 2, 3, 1).index_select(0, order).permute(0, 3, 1, 2)  # images, channels last
