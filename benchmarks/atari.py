@@ -63,6 +63,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--preset", default="default")
     parser.add_argument("--steps", type=int, help="of the agent; the suite's where not given")
     parser.add_argument("--all-at-start", action="store_true", help="all labels before training, the paper's failure")
+    parser.add_argument(
+        "--untrained", action="store_true", help="before training the agent acts in every game, in none at random"
+    )
     parser.add_argument("--until", type=float, help="mean score of the last 50 games at which a run may end")
     parser.add_argument("--score", type=float, help="mean score whose time is taken; of Pong 18")
     parser.add_argument("--threads", type=int, default=1)
@@ -78,6 +81,8 @@ def configuration(game: str, labels: int, seed: int, args: argparse.Namespace) -
     variant = f"{args.preset}-{labels}"
     if args.all_at_start and labels:
         config, variant = all_at_start(config), f"{variant}-at-start"
+    if args.untrained and labels:
+        config, variant = replace(config, query=replace(config.query, random_share=0.0)), f"{variant}-untrained"
     return replace(config, study="atari", variant=variant, threads=args.threads, device=args.device)
 
 

@@ -41,7 +41,10 @@ def name(summary: Summary) -> str:
     """What a variant is called in tables and legends."""
     number = wanted(summary)
     words = LABELS.get(number, f"{number:,}")
-    return words + (", all before training" if summary["variant"].endswith("at-start") else "")
+    about = "about the untrained agent alone" if "-untrained" in summary["variant"] else ""
+    if "-at-start" in summary["variant"]:
+        return f"{words}, all before training {about}".rstrip()
+    return f"{words}, the first {about}" if about else words
 
 
 def processor(summary: Summary) -> str:

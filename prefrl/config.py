@@ -68,6 +68,7 @@ class QueryConfig:
     clip_steps: int = 50  # steps per segment
     initial_fraction: float = 0.25  # of the labels, asked about what is done before learning
     initial_steps: int = 16_384  # steps before learning, that they are asked about; they count as steps
+    random_share: float = 0.5  # of the environments, acting at random in these; 0 asks about the untrained agent alone
     schedule: Literal["hyperbolic", "constant", "all_at_start"] = "hyperbolic"
     schedule_constant: float = 2e6  # steps after which the hyperbolic label rate has halved
     round_steps: int = 16_384  # steps between two rounds of queries, each followed by a fit
@@ -169,6 +170,10 @@ def _check_labeling(config: RlhfConfig) -> None:
     _require(
         0 <= config.query.initial_fraction <= 1,
         f"initial_fraction must be in [0, 1], got {config.query.initial_fraction}",
+    )
+    _require(
+        0 <= config.query.random_share <= 1,
+        f"random_share must be in [0, 1], got {config.query.random_share}",
     )
     _require(
         not _has_password(config.store),

@@ -46,6 +46,7 @@ def test_a_setting_nobody_knows_is_named():
         ({"query": QueryConfig(clip_steps=0)}, "clip_steps must be at least 1"),
         ({"query": QueryConfig(clip_steps=300)}, "clip_steps 300 is longer than the 256 steps"),
         ({"query": QueryConfig(initial_fraction=1.5)}, "initial_fraction must be in"),
+        ({"query": QueryConfig(random_share=-0.1)}, "random_share must be in"),
         ({"reward": RewardConfig(response_noise=1.0)}, "response_noise must be in"),
         ({"reward": RewardConfig(members=0)}, "members must be at least 1"),
         (

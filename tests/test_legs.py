@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from stable_baselines3.common.logger import Logger
 
+from prefrl.algorithms import legs
 from prefrl.algorithms.legs import Leg
 from prefrl.algorithms.rlhf import make_learner, make_recorder
 from prefrl.presets import preset_config
@@ -26,6 +27,25 @@ def paid_and_true(env_id, monkeypatch):
     Leg(config, learner, recorder).learn_one_rollout()
     recorder.close()
     return paid[0], rollouts[0].true_rewards
+
+
+@pytest.mark.parametrize(("share", "random"), [(0.5, [1, 3, 5, 7]), (0.25, [3, 7]), (0, []), (1, range(8))])
+def test_before_the_first_comparisons_a_share_of_the_environments_acts_at_random(share, random, monkeypatch):
+    config = preset_config("default", "prefrl/PointGoal-v0", labels=10, steps=1000)
+    config = dataclasses.replace(
+        config,
+        agent=dataclasses.replace(config.agent, num_envs=8),
+        query=dataclasses.replace(config.query, random_share=share),
+    )
+    recorder = make_recorder(config)
+    learner = make_learner(config, recorder, "cpu")
+    monkeypatch.setattr(legs, "act_by", lambda model, deterministic: lambda obs: np.zeros((8, 2), np.float32))
+    monkeypatch.setattr(legs, "act_randomly", lambda *_: lambda obs: np.ones((8, 2), np.float32))
+    rollouts, take = [], recorder.take
+    monkeypatch.setattr(recorder, "take", lambda: rollouts.append(take()) or rollouts[-1])
+    Leg(config, learner, recorder).explore(40)
+    recorder.close()
+    np.testing.assert_array_equal(rollouts[0].actions[..., 0].all(axis=0), np.isin(np.arange(8), list(random)))
 
 
 def test_on_a_games_score_an_agent_is_paid_its_sign_and_the_score_stays_whole(monkeypatch):

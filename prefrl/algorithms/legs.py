@@ -48,9 +48,10 @@ class Leg:
     def explore(self, steps: int) -> None:
         """Fills the pool before there is anything to learn from; these steps count.
 
-        The paper asks about an untrained policy. Here every other environment takes random actions instead, each
-        held for a while: ours starts with small ones, and a reward model that has seen only those pays for
-        whatever speed does. Random actions alone show little of what the agent does next (docs/experiments.md).
+        The paper asks about an untrained policy. Here a share of the environments, every other one where nothing else
+        is said, takes random actions instead, each held for a while: our policy starts with small ones, and a reward
+        model that has seen only those pays for whatever speed does. Random actions alone show little of what the
+        agent does next (docs/experiments.md).
         """
         model = self._learner.model
         env = model.get_env()
@@ -58,9 +59,10 @@ class Leg:
         obs: Any = env.reset()
         untrained = act_by(model, deterministic=False)
         at_random = act_randomly(env.action_space, env.num_envs, int(self.rng.integers(2**31)), HELD_STEPS)
+        random = np.diff(np.floor(np.arange(env.num_envs + 1) * self._config.query.random_share)) > 0
         for _ in range(-(-steps // env.num_envs)):
             actions = untrained(obs)
-            actions[1::2] = at_random(obs)[1::2]
+            actions[random] = at_random(obs)[random]
             obs, _, _, _ = env.step(actions)
             model.num_timesteps += env.num_envs
         self._rollout = self._recorder.take()
