@@ -86,9 +86,10 @@ def paper2017(env_id: str, labels: int) -> Groups:
     """
     if is_game(env_id):
         first = min(1.0, _PAPER_FIRST_LABELS / max(labels, 1))
-        return _PAPER_GAME_AGENT, _PAPER_GAME_REWARD, replace(_GAME_QUERY, initial_fraction=first)
+        query = replace(_GAME_QUERY, initial_fraction=first, random_share=0.0)
+        return _PAPER_GAME_AGENT, _PAPER_GAME_REWARD, query
     agent = PpoConfig(gamma=0.995, gae_lambda=0.97, ent_coef=0.001 if "Swimmer" in env_id else 0.01)
-    return agent, RewardConfig(reward_lr=1e-3, fit_batch=32, epochs=1, l2_low=1.1), QueryConfig()
+    return agent, RewardConfig(reward_lr=1e-3, fit_batch=32, epochs=1, l2_low=1.1), QueryConfig(random_share=0.0)
 
 
 def zoo(env_id: str, _: int) -> Groups:

@@ -50,6 +50,7 @@ def test_paper2017_is_the_paper():
         "hyperbolic",
         2e6,
     )
+    assert config.query.random_share == make("paper2017", find("prefrl/Pong-v0")).query.random_share == 0
     assert (config.query.selection, config.query.oversample, config.query.clip_steps) == (
         "disagreement",
         10,
