@@ -36,7 +36,9 @@ def test_nothing_is_dropped_in_evaluation():
 def test_half_the_size_keeps_what_is_bright():
     image = torch.full((1, 1, 85, 84), 90, dtype=torch.uint8)
     image[0, 0, 5, 8] = 236
-    half = Halved()(image)
+    halved = Halved(85, 84)
+    half = halved(image)
     assert half.shape == (1, 1, 42, 42)
     assert half[0, 0, 2, 4] == 236
     assert (half == 90).sum() == 42 * 42 - 1
+    assert halved(half) is half

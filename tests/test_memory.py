@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from prefrl.rewards.images import Halved
 from prefrl.rewards.memory import ImagePairs
 from prefrl.testing import image_segments
 
@@ -46,3 +47,19 @@ def test_only_the_latest_are_kept(pairs):
     memory.keep_latest(2)
     assert len(memory) == 2
     assert np.array_equal(memory.take([0, 1]), pairs[2:])
+
+
+def test_no_more_is_kept_than_is_asked_for(rng, pairs):
+    """Halved before they are stacked or after: the same."""
+    half = Halved(16, 16)
+    memory = ImagePairs(torch.device("cpu"), half)
+    started = rng.integers(0, 256, pairs[0][0].shape, np.uint8)
+    for left, right in [*pairs, (pairs[0][0], started)]:
+        memory.append(left, right)
+    assert torch.equal(memory.take(range(5)), half(kept([*pairs, (pairs[0][0], started)]).take(range(5))))
+    assert memory.nbytes < kept([*pairs, (pairs[0][0], started)]).nbytes
+
+
+def test_the_channels_of_a_pixel_lie_together(pairs):
+    images = kept(pairs).take([0]).flatten(0, 2)
+    assert images.is_contiguous(memory_format=torch.channels_last)

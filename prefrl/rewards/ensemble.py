@@ -110,6 +110,11 @@ class Ensemble:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return self.network(scaled, actions).float()  # of a network of one's own, too
 
+    def reduced(self, name: str, images: Tensor) -> Tensor:
+        """Images [..., H, W] of the observation `name` no larger than the network reads them, where it says so."""
+        reduce = getattr(self.network, "reduced", None)  # one's own network need not have it
+        return images if reduce is None else reduce(name, images)
+
     @property
     def _part(self) -> int:
         """Steps evaluated at a time: a step with an image takes a hundred kilobytes and more on its way."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.inputs import by_name
 from prefrl.rewards.memory import ImagePairs
 from prefrl.segments import Segment
+from prefrl.tensors import on_device
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class ComparisonData:
     def __init__(self, ensemble: Ensemble) -> None:
         self._inputs, self._device, self._members = ensemble.inputs, ensemble.device, ensemble.config.members
         self.vectors: dict[str, Tensor] = {}
-        self.images = {name: ImagePairs(ensemble.device) for name in ensemble.inputs.shapes.images}
+        self.images = {
+            name: ImagePairs(ensemble.device, partial(ensemble.reduced, name)) for name in ensemble.inputs.shapes.images
+        }
         self.actions = torch.empty(0)
         self.prefer_left = torch.empty(0, device=self._device)
         self.weights = torch.empty(0, self._members, device=self._device)
@@ -94,7 +100,7 @@ class ComparisonData:
             raise ValueError(f"segments of {sorted(lengths)} steps cannot be trained on together; keep one clip length")
         for name, kept in self.images.items():
             for comparison in usable:
-                kept.append(*(by_name(segment.obs)[name] for segment in comparison.query.segments))
+                kept.append(*(self._channels_first(name, segment) for segment in comparison.query.segments))
         vectors, actions = self._encode(segments, (len(usable), 2, *lengths))
         labels = torch.tensor([comparison.answer.prefer_left for comparison in usable], device=self._device)
         weights = np.array([bootstrap_weights(comparison.query.id, self._members) for comparison in usable])
@@ -103,6 +109,9 @@ class ComparisonData:
         self.actions = actions if first else torch.cat([self.actions, actions])
         self.prefer_left = torch.cat([self.prefer_left, labels])
         self.weights = torch.cat([self.weights, torch.tensor(weights, device=self._device).float()])
+
+    def _channels_first(self, name: str, segment: Segment) -> np.ndarray:
+        return self._inputs.observation(name, on_device(by_name(segment.obs)[name], CPU)).numpy()
 
     def _encode(self, segments: list[Segment], shape: tuple[int, ...]) -> tuple[dict[str, Tensor], Tensor]:
         """Vector observations by name, and actions, as [*shape, features]."""
@@ -126,18 +135,12 @@ class ComparisonData:
         """The comparisons with the indices `order`, a tensor on the CPU, `size` at a time."""
         for numbers, batch in zip(order.split(size), order.to(self._device).split(size), strict=True):
             yield Batch(
-                obs={name: rows[batch] for name, rows in self.vectors.items()} | self._take_images(numbers.tolist()),
+                obs={name: rows[batch] for name, rows in self.vectors.items()}
+                | {name: kept.take(numbers.tolist()) for name, kept in self.images.items()},
                 actions=self.actions[batch],
                 prefer_left=self.prefer_left[batch],
                 weights=self.weights[batch].T,
             )
-
-    def _take_images(self, numbers: list[int]) -> dict[str, Tensor]:
-        taken = {name: kept.take(numbers) for name, kept in self.images.items()}
-        return {
-            name: self._inputs.observation(name, pairs.flatten(0, 2)).unflatten(0, pairs.shape[:3])
-            for name, pairs in taken.items()
-        }
 
 
 def bootstrap_weights(comparison_id: str, members: int) -> list[int]:

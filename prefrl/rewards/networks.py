@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prefrl.names import look_up_or_load
-from prefrl.rewards.images import paper_trunk, trunk
+from prefrl.rewards.images import Halved, paper_trunk, trunk
 from prefrl.rewards.inputs import InputShapes
 
 MakeNetwork = Callable[[InputShapes, tuple[int, ...], int], nn.Module]
@@ -78,6 +78,11 @@ class RewardNetwork(nn.Module):
         shared = torch.cat([*(obs[name] for name in self.vectors), actions], dim=-1)[None]
         read = [by_member(made(obs[name]), self.members) for name, made in zip(self.images, self.trunks, strict=True)]
         return read_by(self.head, shared, *read)
+
+    def reduced(self, name: str, images: Tensor) -> Tensor:
+        """What there is to keep of images [..., H, W] uint8, so that it need not be made of them at every pass."""
+        first = next(self.trunks[self.images.index(name)].children())
+        return first(images) if isinstance(first, Halved) else images
 
 
 class PaperCnn(nn.Module):
