@@ -27,7 +27,7 @@ from prefrl.algorithms.rlhf import train
 from prefrl.cli.training import StopOnSignal
 from prefrl.config import RlhfConfig
 from prefrl.labelers.oracle import Oracle
-from prefrl.presets import preset_config
+from prefrl.presets import PRESETS, preset_config
 from prefrl.runs import Row, RunFolder
 from prefrl.vecenv import AtariVecEnv
 
@@ -57,10 +57,10 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--games", nargs="+", default=["Pong"], help="names, or all for the paper's seven")
+    parser.add_argument("--games", nargs="+", default=["Pong"], choices=[*PAPER, "all"])
     parser.add_argument("--labels", nargs="+", type=int, default=[5500])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--preset", default="default")
+    parser.add_argument("--preset", default="default", choices=list(PRESETS))
     parser.add_argument("--steps", type=int, help="of the agent; the suite's where not given")
     parser.add_argument("--all-at-start", action="store_true", help="all labels before training, the paper's failure")
     parser.add_argument(

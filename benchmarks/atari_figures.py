@@ -38,13 +38,14 @@ def wanted(summary: Summary) -> int:
 
 
 def name(summary: Summary) -> str:
-    """What a variant is called in tables and legends."""
-    number = wanted(summary)
-    words = LABELS.get(number, f"{number:,}")
-    about = "about the untrained agent alone" if "-untrained" in summary["variant"] else ""
-    if "-at-start" in summary["variant"]:
-        return f"{words}, all before training {about}".rstrip()
-    return f"{words}, the first {about}" if about else words
+    """What a variant is called in tables and legends, by its own name: <preset>-<comparisons>, then what is unusual."""
+    preset, _, *unusual = summary["variant"].split("-")
+    words = LABELS.get(wanted(summary), f"{wanted(summary):,}")
+    if "start" in unusual:
+        words += ", all before training"
+    if "untrained" in unusual:
+        words += ", untrained agent"
+    return words if preset == "default" else f"{words}, {preset}"
 
 
 def processor(summary: Summary) -> str:

@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--boxes", nargs="+", default=["default", "paper"])
-    parser.add_argument("--games", nargs="+", default=list(SCORES))
+    parser.add_argument("--games", nargs="+", default=list(SCORES), choices=list(SCORES))
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     differing = {

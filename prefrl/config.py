@@ -68,7 +68,7 @@ class QueryConfig:
     clip_steps: int = 50  # steps per segment
     initial_fraction: float = 0.25  # of the labels, asked about what is done before learning
     initial_steps: int = 16_384  # steps before learning, that they are asked about; they count as steps
-    random_share: float = 0.5  # of the environments, acting at random in these; 0 asks about the untrained agent alone
+    random_share: float = 0.5  # of the environments, rounded down, that act at random in these; 0 as the paper
     schedule: Literal["hyperbolic", "constant", "all_at_start"] = "hyperbolic"
     schedule_constant: float = 2e6  # steps after which the hyperbolic label rate has halved
     round_steps: int = 16_384  # steps between two rounds of queries, each followed by a fit
@@ -94,6 +94,7 @@ class OracleConfig:
             f"discount must be in (0, 1], got {self.discount}; 1 weighs all steps alike",
         )
         _require(0 <= self.mistake <= 1, f"mistake is a probability, got {self.mistake}")
+        _require(not math.isnan(self.skip_below), "skip_below must be a return, got nan; -inf skips nothing")
         _require(self.tie_within >= 0, f"tie_within must not be negative, got {self.tie_within}; 0 has no ties")
 
 
@@ -184,7 +185,7 @@ def _check_labeling(config: RlhfConfig) -> None:
 
 def _check_least(config: RlhfConfig) -> None:
     """Numbers that only have a lower end."""
-    _require(config.seed >= 0, f"seed must not be negative, got {config.seed}")
+    _require(0 <= config.seed < 2**32, f"seed must be in [0, 2**32), got {config.seed}")
     agent, reward, query = config.agent, config.reward, config.query
     for group, names, least in (
         (config, ("steps", "threads", "eval_episodes", "checkpoint_steps"), 1),
@@ -203,7 +204,9 @@ def _check_least(config: RlhfConfig) -> None:
         (agent, ("gamma", "clip_range", "max_grad_norm")),
     ):
         for name in names:
-            _require(0 < getattr(group, name) < math.inf, f"{name} must be above 0, got {getattr(group, name)}")
+            _require(
+                0 < getattr(group, name) < math.inf, f"{name} must be a number above 0, got {getattr(group, name)}"
+            )
     _require(
         all(size >= 1 for size in reward.hidden + agent.net),
         f"layers need at least 1 unit, got hidden {reward.hidden} and net {agent.net}",
@@ -214,7 +217,7 @@ def _check_reward(reward: RewardConfig) -> None:
     _require(0 <= reward.response_noise < 1, f"response_noise must be in [0, 1), got {reward.response_noise}")
     for name in ("reward_lr", "l2", "l2_low", "l2_high"):
         number = getattr(reward, name)
-        _require(0 <= number < math.inf, f"{name} must not be negative, got {number}")
+        _require(0 <= number < math.inf, f"{name} must be a number from 0 up, got {number}")
     _require(
         reward.l2_low <= reward.l2_high,
         f"l2_low must not be above l2_high, got {reward.l2_low} and {reward.l2_high}; between them l2 stays",
@@ -230,7 +233,8 @@ def _check_agent(agent: PpoConfig) -> None:
         _require(0 <= decay <= 1, f"{name} is a share, from 0 to 1, got {decay}")
     for name in ("learning_rate", "ent_coef", "vf_coef"):
         number = getattr(agent, name)
-        _require(0 <= number < math.inf, f"{name} must not be negative, got {number}")
+        _require(0 <= number < math.inf, f"{name} must be a number from 0 up, got {number}")
+    _require(math.isfinite(agent.log_std_init), f"log_std_init must be a number, got {agent.log_std_init}")
     _require(0 <= agent.gae_lambda <= 1, f"gae_lambda must be in [0, 1], got {agent.gae_lambda}")
     kept = agent.averaging
     _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
@@ -320,6 +324,9 @@ def build(kind: Any, values: dict[str, Any]) -> Any:
     fields = {f.name: f.type for f in dataclasses.fields(kind)}
     if strange := sorted(set(values) - set(fields)):
         raise ValueError(f"unknown setting {strange[0]!r} in {kind.__name__}; known: {', '.join(fields)}")
+    needed = (f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING)
+    if missing := [name for name in needed if name not in values]:
+        raise ValueError(f"setting {missing[0]!r} is missing from {kind.__name__}")
     return kind(**{name: _restore(fields[name], value) for name, value in values.items()})
 
 

@@ -33,7 +33,7 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
     query = replace(
         query,
         clip_steps=clip_steps,
-        initial_steps=min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2, query.pool_steps),
+        initial_steps=max(min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2, query.pool_steps), 1),
         round_steps=query.round_steps if is_game(env_id) else max(steps // 64, 1),
     )
     return RlhfConfig(
@@ -43,8 +43,8 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
 
 
 def usual_labels(env_id: str) -> int:
-    """The larger budget of Christiano et al. 2017: 700 comparisons for control, 5,500 for a game."""
-    return 5500 if is_game(env_id) else 700
+    """What Christiano et al. 2017 asked of a behaviour without a reward; else 700 for control, 5,500 for a game."""
+    return _BEHAVIOURS.get(env_id, 5500 if is_game(env_id) else 700)
 
 
 def is_game(env_id: str) -> bool:
@@ -52,6 +52,8 @@ def is_game(env_id: str) -> bool:
     entry = find(env_id)
     return entry is not None and "atari" in entry.tags
 
+
+_BEHAVIOURS = {"prefrl/HopperBackflip-v0": 900, "prefrl/HalfCheetahOneLeg-v0": 800, "prefrl/EnduroLevel-v0": 1300}
 
 Groups = tuple[PpoConfig, RewardConfig, QueryConfig]
 
@@ -74,7 +76,9 @@ def wide(env_id: str, labels: int) -> Groups:
         ValueError: the environment is no game; a GPU does nothing for small networks.
     """
     if not is_game(env_id):
-        raise ValueError(f"preset wide is for Atari games, not for {env_id}; use default")
+        raise ValueError(
+            f"preset wide is for the suite's Atari games (Pong, or --game NAME), not for {env_id}; use default"
+        )
     return _WIDE_GAME_AGENT, _GAME_REWARD, _GAME_QUERY
 
 

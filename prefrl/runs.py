@@ -113,12 +113,12 @@ class RunFolder:
         if not self.config_file.exists():
             raise ValueError(f"no run at {self.path}: config.json is missing; `prefrl train` makes one")
         try:
-            values = json.loads(self.config_file.read_text(encoding="utf-8"))
+            values = _read_json(self.config_file)
             for about in ("id", "versions"):
                 values.pop(about, None)
             return from_json(values)
-        except (json.JSONDecodeError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self.config_file} is damaged: {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.config_file} cannot be used: {error}") from error
 
     def has_ended(self, config: RlhfConfig) -> bool:
         """Whether the run has come to the end that `config` sets."""
@@ -152,13 +152,20 @@ class RunFolder:
             writer.writerow({name: _short(row.get(name)) for name in writer.fieldnames})
 
     def forget_rows_after(self, step: int) -> None:
-        """Drops the rows past `step`, which a resumed run writes again."""
+        """Drops the rows past `step`, which a resumed run writes again, and those half written.
+
+        Raises:
+            ValueError: a whole row is none; nothing is changed.
+        """
         lines = self.progress.read_text(encoding="utf-8").splitlines() if self.progress.exists() else []
         if not lines:
             self.progress.unlink(missing_ok=True)
             return
         full = lines[0].count(",")
-        kept = [line for line in lines[1:] if line.count(",") == full and int(line.split(",")[0]) <= step]
+        try:
+            kept = [line for line in lines[1:] if line.count(",") == full and int(line.split(",")[0]) <= step]
+        except ValueError as error:
+            raise ValueError(f"{self.progress} is damaged: {error}; take that row out to go on") from error
         draft = self.progress.with_suffix(".part")
         draft.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
         draft.replace(self.progress)
@@ -167,14 +174,24 @@ class RunFolder:
         """What `prefrl evaluate` prints.
 
         Raises:
-            ValueError: the run has not ended.
+            ValueError: the run has not ended, or its summary is damaged.
         """
         if not self.summary_file.exists():
             raise ValueError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
         try:
-            return json.loads(self.summary_file.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
+            summary = _read_json(self.summary_file)
+        except ValueError as error:
             raise ValueError(f"{self.summary_file} is damaged: {error}") from error
+        if missing := [name for name in ("steps", "labels") if name not in summary]:
+            raise ValueError(f"{self.summary_file} is damaged: it has no {missing[0]!r}")
+        return summary
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError(f"it holds {type(values).__name__}, not settings by name")
+    return values
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

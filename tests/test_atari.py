@@ -148,7 +148,8 @@ def test_frames_are_the_same_one_by_one_and_together():
     "options, message",
     [
         ({"boxes": [(0, 24, 0, 161)]}, r"box \(0, 24, 0, 161\) lies outside the screen of Pong: .* 210 rows and 160"),
-        ({"boxes": [(30, 24, 0, 160)]}, "lies outside"),
+        ({"boxes": [(30, 24, 0, 160)]}, r"box \(30, 24, 0, 160\) is empty"),
+        ({"boxes": [(-1, 24, 0, 160)]}, "lies outside"),
         ({"boxes": "papr"}, "unknown boxes 'papr'. Known: paper, default"),
         ({"boxes": [0, 24, 0, 160]}, r"such as .* got \[0, 24, 0, 160\]"),
         ({"end_penalty": -1.0}, "from 0 up, got -1"),

@@ -181,11 +181,13 @@ def test_the_table_of_games_names_what_was_reached_and_what_was_not(benchmark, t
         ("default-5500", 1, xeon | {"labels_answered": 2100, "to_score": missed, "reward_model": model}),
         ("default-0", 0, epyc | {"labels_answered": 0, "to_score": reached, "reward_model": None}),
         ("default-0", 1, epyc | {"labels_answered": 0, "reward_model": None}),
+        ("wide-350-at-start-untrained", 0, epyc | {"labels_answered": 350, "reward_model": model}),
     ):
         folder = tmp_path / "Pong" / variant / f"seed-{seed}"
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(summary | rest | {"variant": variant, "seed": seed}))
-    *_, first, without, second = benchmark("atari_figures").table(tmp_path).splitlines()
+    *_, first, without, unusual, second = benchmark("atari_figures").table(tmp_path).splitlines()
+    assert unusual.startswith("| Pong | 350, all before training, untrained agent, wide (350 asked) | 0 |")
     assert first == "| Pong | true reward | 0 | AVX2, fp32, 16 | **300,000** | 30, 20 | 400,000 | 18.2 ± 2.0 |  |  |"
     assert without == "| Pong | true reward | 1 | AVX2, fp32, 16 |  |  | 400,000 | 18.2 ± 2.0 |  |  |"
     same = "| not reached |  | 400,000 | 18.2 ± 2.0 | 0.97 | 0.80 |"
@@ -280,7 +282,9 @@ def test_runs_of_games_go_on_where_they_were_interrupted(benchmark, tmp_path, mo
         on_row(row)
         if game in interrupted:
             return False
-        run.summary_file.write_text(json.dumps({"env_id": config.env_id}))
+        run.summary_file.write_text(
+            json.dumps({"env_id": config.env_id, "steps": config.steps, "labels": config.labels})
+        )
         return True
 
     def atari_py(*options):

@@ -83,7 +83,9 @@ def test_wide_is_the_default_for_games_with_more_of_them_side_by_side():
 
 
 def test_wide_is_refused_where_a_gpu_does_nothing():
-    with pytest.raises(ValueError, match=r"preset wide is for Atari games, not for prefrl/Hopper-v0; use default"):
+    with pytest.raises(
+        ValueError, match=r"preset wide is for the suite's Atari games .*, not for prefrl/Hopper-v0; use default"
+    ):
         preset_config("wide", "prefrl/Hopper-v0", labels=700)
 
 
@@ -126,6 +128,7 @@ def test_zoo_plays_games_as_the_zoo_does_and_learns_their_rewards_as_the_default
 
 def test_the_usual_labels_are_the_papers():
     assert (usual_labels("prefrl/Hopper-v0"), usual_labels("prefrl/Pong-v0")) == (700, 5500)
+    assert usual_labels("prefrl/EnduroLevel-v0") == 1300
 
 
 def test_default_is_one_preset_for_all_games_and_not_that_of_control():

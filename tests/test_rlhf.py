@@ -215,6 +215,23 @@ def test_an_extension_that_was_killed_goes_on_and_no_old_summary_stands_for_it(t
     assert folder.summary()["steps"] >= 6144
 
 
+@pytest.mark.parametrize("broken", ["preferences.sqlite3", "progress.csv", "checkpoints"])
+def test_a_run_that_cannot_go_on_keeps_what_it_came_to(tmp_path, broken):
+    _, folder = run(SMALL, tmp_path / "run")
+    if broken == "checkpoints":
+        shutil.rmtree(folder.checkpoints)
+    elif broken == "progress.csv":
+        with folder.progress.open("a") as file:
+            file.write("q" + "," * (len(COLUMNS) - 1) + "\n")
+    else:
+        (folder.path / broken).write_bytes(b"no database" * 1000)
+    there = {path: path.read_bytes() for path in folder.path.glob("*") if path.suffix in (".zip", ".json", ".csv")}
+    assert {folder.policy, folder.summary_file, folder.config_file} <= set(there)
+    with pytest.raises(ValueError, match=broken):
+        run(dataclasses.replace(SMALL, steps=6144), folder.path)
+    assert {path: path.read_bytes() for path in there} == there
+
+
 def test_every_label_is_spent_where_there_is_but_one_round(tmp_path):
     config = dataclasses.replace(SMALL, query=dataclasses.replace(SMALL.query, round_steps=100_000))
     _, folder = run(config, tmp_path / "run")

@@ -40,9 +40,15 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path):
 def test_no_run_and_a_damaged_one_are_one_clear_line(tmp_path, run):
     with pytest.raises(ValueError, match="no run at"):
         RunFolder(tmp_path / "nowhere").config()
-    run.config_file.write_text("{")
-    with pytest.raises(ValueError, match="is damaged"):
-        run.config()
+    for text, what in (
+        ("{", "Expecting property name"),
+        ("[]", "it holds list"),
+        ('{"env_id": "prefrl/Hopper-v0"}', "setting 'labels' is missing from RlhfConfig"),
+        (json.dumps(json.loads(run.config_file.read_text()) | {"threads": 0}), "threads must be at least 1, got 0"),
+    ):
+        run.config_file.write_text(text)
+        with pytest.raises(ValueError, match=f"{run.config_file} cannot be used: {what}"):
+            run.config()
 
 
 def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(run):
@@ -56,11 +62,23 @@ def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(run):
     assert lines[1].startswith("100,1.5,,3,")
 
 
+def test_a_row_that_is_none_is_named_and_nothing_is_changed(run):
+    run.append({"step": 100})
+    before = run.progress.read_text() + "q,1.5,,3,,,,,,,,,\n"
+    run.progress.write_text(before)
+    with pytest.raises(ValueError, match=r"progress.csv is damaged: .*'q'"):
+        run.forget_rows_after(100)
+    assert run.progress.read_text() == before
+
+
 def test_there_is_no_summary_before_the_end(run):
     with pytest.raises(ValueError, match="prefrl resume"):
         run.summary()
     write_json(run.summary_file, {"steps": 5})
-    assert run.summary() == {"steps": 5}
+    with pytest.raises(ValueError, match="is damaged: it has no 'labels'"):
+        run.has_ended(CONFIG)
+    write_json(run.summary_file, {"steps": 5, "labels": 2})
+    assert run.summary() == {"steps": 5, "labels": 2}
 
 
 def test_a_json_file_is_complete_or_as_it_was(tmp_path):

@@ -75,7 +75,12 @@ def boxes_of(game: str, boxes: str | Sequence[Sequence], screen: tuple[int, int]
         raise ValueError(f"boxes are (top, bottom, left, right) each, such as [(0, 24, 0, 160)], got {boxes!r}")
     chosen = tuple(Box(*box) for box in boxes)
     for top, bottom, left, right, _ in chosen:
-        if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        if top >= bottom or left >= right:
+            raise ValueError(
+                f"the box ({top}, {bottom}, {left}, {right}) is empty: of (top, bottom, left, right) "
+                "the first must be less than the second, and the third less than the fourth"
+            )
+        if min(top, left) < 0 or bottom > height or right > width:
             raise ValueError(
                 f"the box ({top}, {bottom}, {left}, {right}) lies outside the screen of {game}: "
                 f"it must be (top, bottom, left, right) within {height} rows and {width} columns"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 
-from prefrl_envs.games import roms, unknown_game
+from prefrl_envs.games import named_elsewhere, roms, unknown_game
 
 _NAMESPACE = "prefrl/"
 
@@ -228,6 +228,9 @@ def game_id(name: str) -> str:
     """
     games = {_short(game): game for game in roms()}
     if _short(name) not in games:
+        task = next((row.id for row in SUITE if _short(row.id) == _short(name)), None)
+        if task is not None:
+            raise ValueError(f"{name!r} is no game but a task of the suite: name {task} without --game")
         raise ValueError(unknown_game(name))
     return f"{_NAMESPACE}{games[_short(name)]}-v0"
 
@@ -266,6 +269,7 @@ def _unknown(name: str) -> str:
     """One line: what was given, what was near, what there is."""
     rows = {_short(row.id): row.id for row in SUITE + other_games()}
     near = [rows[short] for short in difflib.get_close_matches(_short(name), rows, n=1)]
+    near = near or [rows[_short(game)] for game in [named_elsewhere(name)] if game]
     near = near or difflib.get_close_matches(name, list(gym.registry), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown environment {name!r}.{hint} Known: {', '.join(row.id for row in SUITE)}, and ALE's other games"

@@ -165,5 +165,16 @@ def decay_rates(model: PPO, config: PpoConfig, steps: int) -> None:
 
 
 def learn_one_rollout(model: PPO) -> None:
-    """Collects one rollout and learns from it."""
-    model.learn(model.n_steps * model.n_envs, reset_num_timesteps=False)
+    """Collects one rollout and learns from it.
+
+    Raises:
+        ValueError: its weights are no numbers any more.
+    """
+    try:
+        model.learn(model.n_steps * model.n_envs, reset_num_timesteps=False)
+    except ValueError as error:
+        if "found invalid values" not in str(error):  # torch.distributions' own words
+            raise
+        raise ValueError(
+            "the agent's actions are no numbers any more: its last update went too far; lower --learning-rate"
+        ) from error

@@ -20,7 +20,7 @@ from prefrl.names import look_up
 from prefrl.presets import PRESETS
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
-from prefrl.runs import versions
+from prefrl.runs import RunFolder, versions
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 
@@ -49,8 +49,13 @@ def fit_store(
         The fit's losses and accuracies, and how predicted and true returns of the compared segments correlate.
 
     Raises:
-        ValueError: no comparisons, comparisons of another environment, or a folder that holds a reward model.
+        ValueError: no comparisons, comparisons of another environment, no epochs, or a folder that holds a reward
+            model or a run.
     """
+    if epochs is not None and epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}")
+    if RunFolder(out).config_file.exists():
+        raise ValueError(f"{out} holds a run; choose another folder with --out")
     device = choose_device(device)
     keep_freed_memory()
     if (out / DESCRIPTION).exists():

@@ -80,14 +80,19 @@ def train(
         learner = make_learner(config, recorder, device)
         if found := checkpoints(run.checkpoints):
             load_checkpoint(found[-1], learner, recorder, device)
-        run.write_config(config)  # it may ask for more than the run was made for
-        run.forget_outcome()
-        run.forget_rows_after(learner.step)
-        tensorboard = TensorBoardOutputFormat(str(run.tensorboard))
-        learner.model.set_logger(Logger(str(run.path), [tensorboard]))
+        elif run.summary_file.exists():
+            raise ValueError(
+                f"{run.path} has ended, and its checkpoints are gone, from which it would go on; "
+                "start another run with --out"
+            )
         with PreferenceStore(run.store_location(config)) as store:
             store.belong_to(run.id(), f"{config.env_id} with seed {config.seed} in {run.path}")
             feedback = make_feedback(config, run, learner, store, labeler, on_wait, stopped)
+            run.forget_rows_after(learner.step)
+            run.write_config(config)  # it may ask for more than the run was made for
+            run.forget_outcome()  # last: what cannot go on keeps what it came to
+            tensorboard = TensorBoardOutputFormat(str(run.tensorboard))
+            learner.model.set_logger(Logger(str(run.path), [tensorboard]))
             ended = learn(config, run, learner, recorder, feedback, on_row, stopped)
             if ended:
                 on_judge()
@@ -190,7 +195,7 @@ def check(config: RlhfConfig, device: str) -> None:
     if config.labels and num_envs * (math.ceil(config.initial_steps / num_envs) // clip_steps) < 2:
         raise ValueError(
             f"{config.initial_steps} steps before learning, in {num_envs} environments, do not make two clips of "
-            f"{clip_steps} to compare; raise --initial-steps or lower --clip-steps"
+            f"{clip_steps} to compare; raise --initial-steps, or --steps of which it is a part, or lower --clip-steps"
         )
     recorder = make_recorder(config)
     if config.labeler == "human" and not recorder.can_be_drawn():

@@ -16,6 +16,7 @@ import tyro
 from prefrl_envs.games import SCORE_BOXES
 from prefrl_envs.suite import canonical_id, find, game_id
 
+from prefrl.cli.labeling import store_of
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, parse
 from prefrl.config import QueryConfig, RlhfConfig
@@ -185,7 +186,7 @@ def fit(
     """Learns a reward model from stored comparisons alone.
 
     Args:
-        store: the file with the comparisons, preferences.sqlite3 in a run's folder, or a database's URL.
+        store: the file with the comparisons, preferences.sqlite3 in a run's folder, that folder, or a database's URL.
         env: the environment that they are about.
         out: folder for the reward model.
         horizon: steps per episode; needed for environments outside the suite.
@@ -197,7 +198,7 @@ def fit(
     from prefrl.algorithms.offline import fit_store
 
     stats = fit_store(
-        store, canonical_id(env), out, preset=preset, horizon=horizon, epochs=epochs, seed=seed, device=device
+        store_of(store), canonical_id(env), out, preset=preset, horizon=horizon, epochs=epochs, seed=seed, device=device
     )
     print(json.dumps(stats, indent=2))
     return 0

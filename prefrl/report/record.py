@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 EPISODES = ("before", "midway", "after")
 
@@ -120,12 +120,19 @@ def _number(cell: str | None) -> float:
 
 
 def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays and metadata of a safetensors file."""
+    """Arrays and metadata of a safetensors file; nothing where there is none.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     if not path.exists():
         return {}, {}
-    with safe_open(path, framework="numpy") as file:
-        names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}; a report without it is made once it is gone") from error
 
 
 def _episode(path: Path) -> Episode | None:
