@@ -12,6 +12,7 @@ from machine import extensions
 
 from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
 
+BEFORE = ", all before training"
 LABELS = {0: "true reward"}  # what a number of comparisons is called; others by their number
 
 
@@ -42,7 +43,7 @@ def name(summary: Summary) -> str:
     preset, _, *unusual = summary["variant"].split("-")
     words = LABELS.get(wanted(summary), f"{wanted(summary):,}")
     if "start" in unusual:
-        words += ", all before training"
+        words += BEFORE
     if "untrained" in unusual:
         words += ", untrained agent"
     return words if preset == "default" else f"{words}, {preset}"
@@ -103,15 +104,23 @@ def _progress(folder: Path, summary: Summary) -> str:
 
 
 def pictures(study: Path, folder: Path, root: Path) -> str:
-    """Draws the scores of each game over its steps; the README's lines that show them."""
-    games: dict[str, dict[str, list[Run]]] = {}
+    """Draws the scores of each game over its steps; the README's lines that show them.
+
+    Runs with all comparisons before training have a picture of their own: in one with the others nothing is seen.
+    """
+    titles: dict[str, dict[str, list[Run]]] = {}
     for place, summary in runs(study):
-        games.setdefault(place.parts[-3], {}).setdefault(name(summary), []).append(committed.curve(place, "score"))
+        game, called = place.parts[-3], name(summary)
+        title = f"{game}{BEFORE}" if BEFORE in called else game
+        curve = committed.curve(place, "score")
+        titles.setdefault(title, {}).setdefault(called.replace(BEFORE, ""), []).append(curve)
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
-    for game, series in games.items():
-        figure = learning_curves(series, x_label="steps", y_label="score", title=game, colours=COLOURS, size=(560, 320))
-        said = f"{game}: scores of the games played while training, by comparisons"
-        (folder / f"{game}.svg").write_text(to_svg(figure, said) + "\n", encoding="utf-8")
-        lines.append(f"![{said}]({(folder / f'{game}.svg').relative_to(root)})\n")
+    for title, series in titles.items():
+        size = (560, 302 + 18 * len(series))  # a line of the legend takes 18 pixels
+        figure = learning_curves(series, x_label="steps", y_label="score", title=title, colours=COLOURS, size=size)
+        said = f"{title}: scores of the games played while training, by comparisons"
+        picture = folder / f"{title.replace(BEFORE, '-before')}.svg"
+        picture.write_text(to_svg(figure, said) + "\n", encoding="utf-8")
+        lines.append(f"![{said}]({picture.relative_to(root)})\n")
     return "\n".join(lines)

@@ -2,7 +2,8 @@
 
 A function that makes such a module is one of prefrl's plug-in points. Its module takes observations by name,
 [B, ...], and actions [B, A], and returns the predicted rewards [M, B] of M members that share nothing: every
-parameter has M equal blocks along its first axis, one a member.
+parameter has M equal blocks along its first axis, one a member. It may have `reduced`, as RewardNetwork has: then
+comparisons' images are kept as small as that makes them, and it must read those too.
 """
 
 from __future__ import annotations
