@@ -174,6 +174,16 @@ def test_fit_learns_from_the_store_alone(run, tmp_path, capsys):
     assert (tmp_path / "reward" / DESCRIPTION).exists()
     assert "already holds a reward model" in refused(capsys, "fit", store, "--env", "PointGoal", "--out", out)
     assert "not of prefrl/ChainWalk-v0" in refused(capsys, "fit", store, "--env", "ChainWalk", "--out", f"{out}2")
+    untaught = refused(capsys, "fit", str(run), "--env", "PointGoal", "--out", f"{out}2", "--epochs", "0")
+    assert "epochs must be at least 1, got 0" in untaught
+    assert f"{run} holds a run" in refused(capsys, "fit", str(run), "--env", "PointGoal", "--out", str(run))
+
+
+def test_an_agent_that_diverges_is_one_clear_line(tmp_path, capsys):
+    train = ("train", "PointGoal", "--labels", "0", "--learning-rate", "1e9", "--out", str(tmp_path / "run"), *TINY)
+    assert main(list(train)) == 2
+    *_, line = capsys.readouterr().err.strip().splitlines()
+    assert line.endswith("are no numbers any more: its last update went too far; lower --learning-rate")
 
 
 def test_envs_lists_the_suite(capsys):

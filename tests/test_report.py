@@ -323,6 +323,13 @@ def test_any_file_may_be_missing(tmp_path, missing):
     assert ("Predicted against true return" in page) == (missing != "diagnostics.safetensors")
 
 
+def test_a_damaged_file_is_named(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run / "diagnostics.safetensors").write_bytes(b"half of it")
+    with pytest.raises(ValueError, match=r"diagnostics.safetensors is damaged: .*; a report without it"):
+        write_report(run)
+
+
 def test_an_unfinished_run_counts_the_labels_it_has_used(tmp_path):
     run = make_run(tmp_path / "run")
     (run / "summary.json").unlink()
