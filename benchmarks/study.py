@@ -60,7 +60,8 @@ def finish(study: str, task: str, variant: str, seed: int, threads: int, folder:
             study,
         ]
         arguments += ["--threads", str(threads), "--out", str(folder)]
-    subprocess.run([sys.executable, "-m", "prefrl.cli", *arguments], check=True)
+    if failed := subprocess.run([sys.executable, "-m", "prefrl.cli", *arguments]).returncode:
+        raise SystemExit(failed)  # it has said why
 
 
 def keep(run: RunFolder, place: Path) -> None:

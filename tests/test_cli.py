@@ -105,6 +105,7 @@ def test_play_without_a_display_says_what_to_do(run, capsys, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert "write a video with --video" in refused(capsys, "play", str(run))
+    assert "no run at" in refused(capsys, "play", str(run / "nowhere"))
 
 
 def test_play_shows_an_episode_and_leaves_the_display(run, monkeypatch):
