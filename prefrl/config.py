@@ -184,7 +184,7 @@ def _check_labeling(config: RlhfConfig) -> None:
 
 
 def _check_least(config: RlhfConfig) -> None:
-    """Numbers that only have a lower end."""
+    """Numbers that only have a lower end, and the seed, which NumPy and torch take 32 bits of."""
     _require(0 <= config.seed < 2**32, f"seed must be in [0, 2**32), got {config.seed}")
     agent, reward, query = config.agent, config.reward, config.query
     for group, names, least in (

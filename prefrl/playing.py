@@ -40,11 +40,12 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
     """Plays one episode in a window, once. Space pauses, Escape or q leaves.
 
     Raises:
-        ValueError: there is no display.
+        ValueError: there is no run, or no display.
     """
     import pygame  # not above prefrl.labelers.window, which says how it is to be loaded
 
     instead = "write a video with --video FILE.webm"
+    run.config()  # that there is no run is said first
     check_display(instead)  # before the episode is played, which takes its time
     rollout, states = _episode(run, seed, steps)
     returns = rollout.true_rewards[:, 0].cumsum()

@@ -53,8 +53,6 @@ def is_game(env_id: str) -> bool:
     return entry is not None and "atari" in entry.tags
 
 
-_BEHAVIOURS = {"prefrl/HopperBackflip-v0": 900, "prefrl/HalfCheetahOneLeg-v0": 800, "prefrl/EnduroLevel-v0": 1300}
-
 Groups = tuple[PpoConfig, RewardConfig, QueryConfig]
 
 
@@ -109,6 +107,8 @@ PRESETS: dict[str, Callable[[str, int], Groups]] = {
     "paper2017": paper2017,
     "zoo": zoo,
 }
+
+_BEHAVIOURS = {"prefrl/HopperBackflip-v0": 900, "prefrl/HalfCheetahOneLeg-v0": 800, "prefrl/EnduroLevel-v0": 1300}
 
 # Short-horizon tasks need no long memory; Swimmer pays only for strokes that take hundreds of steps.
 # docs/experiments.md has the figures.

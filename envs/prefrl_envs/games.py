@@ -81,21 +81,15 @@ def roms() -> dict[str, str]:
     return {stem.title().replace("_", ""): stem for stem in stems if stem not in _TWO_PLAYERS}
 
 
-def named_elsewhere(name: str) -> str | None:
-    """The game that ALE or Gymnasium calls "ALE/Pong-v5" or "PongNoFrameskip-v4", or None."""
-    return {game.lower(): game for game in roms()}.get(_bare(name))
-
-
 def unknown_game(name: str) -> str:
     """One line: what was given, which are near, where all are listed."""
     known = {game.lower(): game for game in roms()}
-    same = named_elsewhere(name)
-    near = [same.lower()] if same else difflib.get_close_matches(_bare(name), known, n=3)
+    near = difflib.get_close_matches(bare(name), known, n=1 if bare(name) in known else 3)
     hint = f" Did you mean {' or '.join(repr(known[each]) for each in near)}?" if near else ""
     return f"ALE has no game {name!r} for one player.{hint} `prefrl envs` lists all of them"
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """Of a name that ALE, Gymnasium or a person has for a game what tells it: "ALE/Pong-v5", "PongNoFrameskip-v4"."""
     words = re.sub(r"(NoFrameskip|Deterministic)?(-ram)?(-v\d+)?$", "", name.rpartition("/")[2], flags=re.IGNORECASE)
     return re.sub(r"[^a-z0-9]", "", words.lower())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 
-from prefrl_envs.games import named_elsewhere, roms, unknown_game
+from prefrl_envs.games import bare, roms, unknown_game
 
 _NAMESPACE = "prefrl/"
 
@@ -268,8 +268,7 @@ def _import(module: str, name: str) -> None:
 def _unknown(name: str) -> str:
     """One line: what was given, what was near, what there is."""
     rows = {_short(row.id): row.id for row in SUITE + other_games()}
-    near = [rows[short] for short in difflib.get_close_matches(_short(name), rows, n=1)]
-    near = near or [rows[_short(game)] for game in [named_elsewhere(name)] if game]
+    near = [rows[short] for said in (_short(name), bare(name)) for short in difflib.get_close_matches(said, rows, n=1)]
     near = near or difflib.get_close_matches(name, list(gym.registry), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown environment {name!r}.{hint} Known: {', '.join(row.id for row in SUITE)}, and ALE's other games"

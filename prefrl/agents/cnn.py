@@ -29,6 +29,8 @@ CNNS: dict[str, tuple[Layers, int]] = {
 }
 """Name -> convolutions, and units of the layer on top of them."""
 
+DIVERGED = "the agent's actions are no numbers any more: its last update went too far; lower --learning-rate"
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 IMAGES_PER_THREAD = 16  # fewer are read by one thread as fast as by two, and the other is left to the consoles
@@ -169,10 +171,7 @@ class CnnPolicy(ActorCriticCnnPolicy):
         try:
             actions = torch.multinomial(log_probs.softmax(-1), 1, replacement=True)
         except RuntimeError as error:
-            raise ValueError(
-                "the agent's probabilities of actions are no numbers any more: its last update went too far; "
-                "lower --learning-rate"
-            ) from error
+            raise ValueError(DIVERGED) from error
         return actions[:, 0], self.value_net(latent_value), log_probs.gather(-1, actions)[:, 0]
 
     def _build(self, lr_schedule: Schedule) -> None:

@@ -21,7 +21,7 @@ from prefrl.agents.buffers import (
     ReturnScale,
     SeenRolloutBuffer,
 )
-from prefrl.agents.cnn import CentredCnn, CnnPolicy
+from prefrl.agents.cnn import DIVERGED, CentredCnn, CnnPolicy
 from prefrl.agents.features import StandardisedFeatures
 from prefrl.agents.graphed_ppo import GraphedPpo
 from prefrl.config import PpoConfig, Precision
@@ -175,6 +175,4 @@ def learn_one_rollout(model: PPO) -> None:
     except ValueError as error:
         if "found invalid values" not in str(error):  # torch.distributions' own words
             raise
-        raise ValueError(
-            "the agent's actions are no numbers any more: its last update went too far; lower --learning-rate"
-        ) from error
+        raise ValueError(DIVERGED) from error

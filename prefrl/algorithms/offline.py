@@ -54,12 +54,12 @@ def fit_store(
     """
     if epochs is not None and epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
-    if RunFolder(out).config_file.exists():
-        raise ValueError(f"{out} holds a run; choose another folder with --out")
     device = choose_device(device)
     keep_freed_memory()
     if (out / DESCRIPTION).exists():
         raise ValueError(f"{out} already holds a reward model; choose another folder with --out")
+    if RunFolder(out).config_file.exists():
+        raise ValueError(f"{out} holds a run; choose another folder with --out")
     with PreferenceStore.existing(store) as preferences:
         number = preferences.labels()
         if not number:

@@ -36,7 +36,6 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
     if steps is not None and steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     folder = RunFolder(run)
-    folder.config()  # that there is no run is said before anything of a display
     if video is not None:
         film(folder, video, seed, steps)
         print(video)

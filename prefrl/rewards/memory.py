@@ -67,7 +67,7 @@ class ImagePairs:
     def take(self, indices: Iterable[int]) -> Tensor:
         """[B, 2, T, C, H, W] uint8 the images of these pairs, on the device."""
         pairs = [self._unpack(self._pairs[index]) for index in indices]
-        return interleaved(pairs) if self._device.type == "cpu" else torch.stack(pairs)
+        return _side_by_side(pairs) if self._device.type == "cpu" else torch.stack(pairs)
 
     def _pack(self, kept: Tensor) -> bytes | Tensor:
         if self._device.type == "cpu":
@@ -82,7 +82,7 @@ class ImagePairs:
         return content.unfold(1, pair.depth, 1).movedim(-1, 2) if pair.depth else content
 
 
-def interleaved(pairs: list[Tensor]) -> Tensor:
+def _side_by_side(pairs: list[Tensor]) -> Tensor:
     """B pairs [2, T, C, H, W] uint8 as one, each pixel's channels together in memory, as convolutions read them.
 
     A frame is a plane of each stack that it is in; OpenCV puts together those of a whole clip at once.
