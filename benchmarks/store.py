@@ -35,8 +35,8 @@ import sqlalchemy
 
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
+from prefrl.processor import cpu_name
 from prefrl.queries import Query
-from prefrl.runs import cpu_name
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 from prefrl.store.codec import encode

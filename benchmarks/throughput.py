@@ -42,7 +42,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from prefrl.agents.graphed_ppo import GraphedPpo
-from prefrl.algorithms import feedback, legs, rlhf
+from prefrl.algorithms import feedback, rlhf, training
 from prefrl.config import PpoConfig, RlhfConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
@@ -148,7 +148,7 @@ class Stopwatch:
             (feedback.Feedback, "_fit", "fits"),
             (feedback.LabelerFeedback, "_answer_what_is_due", "queries and store"),
             (SegmentPool, "add", "segment pool"),
-            (legs, "observe", "observation statistics"),
+            (training, "observe", "observation statistics"),
             (rlhf, "save_checkpoint", "checkpoints"),
         ]
         with ExitStack() as patches:

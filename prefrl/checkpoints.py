@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from prefrl_envs.snapshots import State
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
@@ -23,10 +25,16 @@ from torch.optim.swa_utils import AveragedModel
 from prefrl.agents.buffers import ReturnScale
 from prefrl.agents.ppo import load_ppo
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rollouts import SegmentPool
+from prefrl.rollouts import Games, SegmentPool
 from prefrl.store import codec
 
 POLICY, TENSORS, POOL, MANIFEST = "policy.zip", "tensors.safetensors", "pool.safetensors", "checkpoint.json"
+EPISODES = "episodes.safetensors"
+
+
+HeldoutBy = Literal["pair", "query"]
+
+LATER_THAN_ALL = 1_000_000  # than every nonce of version 0.1
 
 
 @dataclass
@@ -42,8 +50,7 @@ class RewardLearner:
 class Learner:
     """What a run has learned so far, complete at the end of every iteration.
 
-    No random state is in it: every leg of a run, from one checkpoint to the next, seeds its generators
-    and environments from (seed, step).
+    No generator is in it: what is drawn in an iteration depends on the run's seed and the step alone (`prefrl.seeds`).
 
     Attributes:
         model: the agent; its num_timesteps counts the run's steps.
@@ -51,6 +58,9 @@ class Learner:
         scale: the running scale of the agent's rewards.
         reward: None where the agent trains on the true reward.
         rounds: rounds of queries done.
+        asked: step and nonce of the latest queries; None before the first.
+        heldout_by: whether a comparison is held out by its pair, or by its query, as in runs of version 0.1.
+        games: Atari games that ended in training.
         wall_seconds: spent training, fits included.
         cpu_seconds: the same, added up over all threads.
         fit_seconds: spent fitting the reward model.
@@ -62,6 +72,9 @@ class Learner:
     scale: ReturnScale
     reward: RewardLearner | None
     rounds: int = 0
+    asked: tuple[int, int] | None = None
+    heldout_by: HeldoutBy = "pair"
+    games: Games = field(default_factory=Games)
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     fit_seconds: float = 0.0
@@ -72,8 +85,12 @@ class Learner:
         return self.model.num_timesteps
 
 
-def save_checkpoint(learner: Learner, folder: Path) -> Path:
-    """Writes folder/step-<n>, complete or not at all, and removes all but the latest two."""
+def save_checkpoint(learner: Learner, folder: Path, episodes: State | None) -> Path:
+    """Writes folder/step-<n>, complete or not at all, and removes all but the latest two.
+
+    Args:
+        episodes: where the environments are, in the middle of what they do; None where they cannot say.
+    """
     target = folder / f"step-{learner.step:012d}"
     draft = folder / f".{target.name}.part"
     shutil.rmtree(draft, ignore_errors=True)
@@ -82,9 +99,14 @@ def save_checkpoint(learner: Learner, folder: Path) -> Path:
     save_file(_tensors(learner), draft / TENSORS)
     if learner.reward is not None:
         save_arrays(_packed(learner.reward.pool), draft / POOL)
+    if episodes is not None:
+        save_arrays({name: np.asarray(array, order="C") for name, array in episodes.items()}, draft / EPISODES)
     manifest = {
         "step": learner.step,
         "rounds": learner.rounds,
+        "asked": learner.asked,
+        "heldout_by": learner.heldout_by,
+        "games": asdict(learner.games),
         "wall_seconds": learner.wall_seconds,
         "cpu_seconds": learner.cpu_seconds,
         "fit_seconds": learner.fit_seconds,
@@ -106,8 +128,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
 
 
-def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> None:
+def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> State | None:
     """Brings a fresh learner to where the checkpoint was.
+
+    Returns:
+        Where the environments were; None where they could not say, as in runs of version 0.1.
 
     Raises:
         ValueError: the checkpoint is damaged; says how to go on from an earlier one.
@@ -122,12 +147,23 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> N
         if learner.reward is not None:
             _unpack(load_arrays(path / POOL), learner.reward.pool)
         learner.rounds, learner.fit = manifest["rounds"], manifest["fit"]
+        learner.asked = _asked(manifest, learner.step)
+        learner.heldout_by = manifest.get("heldout_by", "query")
+        learner.games = Games(**manifest.get("games", {}))
         learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]
         learner.cpu_seconds = manifest.get("cpu_seconds", 0.0)  # older checkpoints do not say
+        return load_arrays(path / EPISODES) if (path / EPISODES).exists() else None
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise ValueError(
             f"the checkpoint {path} is damaged ({error}); remove that folder to go on from the one before it"
         ) from error
+
+
+def _asked(manifest: dict[str, Any], step: int) -> tuple[int, int] | None:
+    """Older checkpoints do not say: all that was asked up to their step, however often, had been asked then."""
+    if "asked" not in manifest:
+        return (step, LATER_THAN_ALL) if manifest["rounds"] else None
+    return None if manifest["asked"] is None else tuple(manifest["asked"])
 
 
 def _tensors(learner: Learner) -> dict[str, Tensor]:

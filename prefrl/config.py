@@ -12,6 +12,8 @@ from sqlalchemy.exc import ArgumentError
 
 Precision = Literal["fp32", "bf16"]
 
+LEAST_L2, MOST_L2 = 1e-8, 1.0  # between which it is adapted
+
 
 @dataclass(frozen=True, kw_only=True)
 class PpoConfig:
@@ -54,7 +56,7 @@ class RewardConfig:
     epochs: int = 2  # passes over the comparisons in each later fit
     fit_sample: int | None = None  # comparisons drawn for each pass; None for all: images take 10 ms each and more
     response_noise: float = 0.1  # share of answers taken to be given at random
-    l2: float = 1e-2  # initial weight of the sum of squared parameters, adapted per member
+    l2: float = 1e-2  # initial weight of the sum of squared parameters, adapted per member; 0 turns it off
     l2_low: float = 1.3  # held-out over training loss below which l2 shrinks
     l2_high: float = 1.5  # held-out over training loss above which l2 grows
     reward_std: float = 1.0  # of the normalised reward, whose mean is 0; an agent that scales rewards scales it away
@@ -123,7 +125,7 @@ class RlhfConfig:
     variant: str | None = None  # its name within the study; None for the preset's
     horizon: int | None = None  # steps per episode; needed outside the suite
     on_end: Literal["absorb", "reset"] = "absorb"  # how an episode that ends early goes on until the horizon
-    checkpoint_steps: int = 100_000  # steps between two checkpoints; environments start anew at each
+    checkpoint_steps: int = 100_000  # steps between two checkpoints
     eval_episodes: int = 20  # fresh episodes of the final policy behind the summary's return
     labeler: Literal["oracle", "human"] = "oracle"  # who compares: the oracle, or people (prefrl label, prefrl serve)
     pace: Literal["wait", "go"] = "wait"  # whether the agent waits for people's labels that are due, or goes on
@@ -131,8 +133,8 @@ class RlhfConfig:
     overlap: float = 0.0  # share of the pairs that two people are asked about, to see whether they agree
     store: str | None = None  # a database's URL, without a password; None for a file in the run's folder
     device: str = "auto"  # auto, cpu, cuda or mps
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of networks for images; auto: as a self-test finds faster
-    threads: int = 2  # CPU threads that step MuJoCo tasks and games, and of networks that read images
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # of networks for images; auto: bf16 where the processor has it
+    threads: int = 2  # CPU threads that step MuJoCo tasks, of networks that read images, and processes that play games
     agent: PpoConfig = field(default_factory=PpoConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
@@ -185,7 +187,7 @@ def _check_labeling(config: RlhfConfig) -> None:
 
 def _check_least(config: RlhfConfig) -> None:
     """Numbers that only have a lower end, and the seed, which NumPy and torch take 32 bits of."""
-    _require(0 <= config.seed < 2**32, f"seed must be in [0, 2**32), got {config.seed}")
+    check_seed(config.seed)
     agent, reward, query = config.agent, config.reward, config.query
     for group, names, least in (
         (config, ("steps", "threads", "eval_episodes", "checkpoint_steps"), 1),
@@ -213,11 +215,20 @@ def _check_least(config: RlhfConfig) -> None:
     )
 
 
+def check_seed(seed: int) -> None:
+    """Refuses a seed that not everything takes."""
+    _require(0 <= seed < 2**32, f"seed must be in [0, 2**32), got {seed}")
+
+
 def _check_reward(reward: RewardConfig) -> None:
     _require(0 <= reward.response_noise < 1, f"response_noise must be in [0, 1), got {reward.response_noise}")
     for name in ("reward_lr", "l2", "l2_low", "l2_high"):
         number = getattr(reward, name)
         _require(0 <= number < math.inf, f"{name} must be a number from 0 up, got {number}")
+    _require(
+        reward.l2 == 0 or LEAST_L2 <= reward.l2 <= MOST_L2,
+        f"l2 must be 0, which turns it off, or from {LEAST_L2} to {MOST_L2}, got {reward.l2}",
+    )
     _require(
         reward.l2_low <= reward.l2_high,
         f"l2_low must not be above l2_high, got {reward.l2_low} and {reward.l2_high}; between them l2 stays",

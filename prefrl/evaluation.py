@@ -69,7 +69,7 @@ def play_episodes(
     """One episode in each of `episodes` fresh environments, side by side.
 
     Args:
-        seed: episode i starts from the seed seed + i; a policy that draws from torch's generator is seeded too.
+        seed: of the environments, each drawn by it; a policy that draws from torch's generator is seeded too.
 
     Returns:
         T steps of N = episodes environments; T is the horizon, which all episodes share.

@@ -14,6 +14,7 @@ from prefrl.evaluation import as_judged, play_episodes
 from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
 from prefrl.runs import RunFolder
+from prefrl.seeds import Purpose, seed_of
 
 WIDTH, HEIGHT = 640, 480
 
@@ -76,7 +77,7 @@ def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.
     if horizon is not None and steps is not None:
         horizon = max(horizon, steps)
     rollout = play_episodes(
-        config.env_id, policy, 1, seed, horizon=horizon, on_end=config.on_end, atari=config.atari
+        config.env_id, policy, 1, seed_of(seed, Purpose.PLAY), horizon=horizon, on_end=config.on_end, atari=config.atari
     )  # fmt: skip
     if rollout.render_states is None:
         raise ValueError(f"nothing is known that draws {config.env_id}")

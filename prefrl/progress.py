@@ -65,6 +65,10 @@ class ProgressBar:
             print(f"{text}: {label}, or {serve}", file=sys.stderr, flush=True)
             self._next_wait_line = time.monotonic() + WAIT_LINE_S
 
+    def note(self, text: str) -> None:
+        """One line above the bar."""
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def judge(self) -> None:
         """Says that learning is over and that the final policy plays to be judged."""
         text = f"learned; playing {self._config.eval_episodes} episodes to judge it"

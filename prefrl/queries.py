@@ -43,6 +43,10 @@ TIE = Answer((0, 0))
 INCOMPARABLE = Answer(None)
 
 
+Pair = frozenset[str]
+"""The ids of the segments of a query, in no order."""
+
+
 @dataclass(frozen=True, eq=False)
 class Query:
     """Segments to compare: two, later up to K.
@@ -66,6 +70,11 @@ class Query:
         """Hash of the content: asking the same thing again, as a resumed run does, is the same query."""
         parts = [segment.id for segment in self.segments] + [str(self.step), str(self.nonce)]
         return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
+
+    @property
+    def pair(self) -> Pair:
+        """What is compared, whatever is shown first, and whenever."""
+        return frozenset(segment.id for segment in self.segments)
 
 
 @dataclass(frozen=True, eq=False)

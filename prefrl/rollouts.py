@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from prefrl_envs import screens
+from prefrl_envs.snapshots import State, add_prefix, under
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
@@ -34,20 +35,24 @@ class Rollout:
         actions: [T, N, *action_shape] as the environments got them.
         true_rewards: [T, N].
         dones: [T, N] whether the step ended an episode.
+        breaks: [T, N] whether what comes next does not go on from the step; in a stream of games none does that.
         render_states: [T, N, S] what it takes to draw each observation, or None.
         oracle_rewards: [T, N] what an oracle compares by, or None where that is the true reward at every step.
         frame_stack: how many frames an observation stacks; 1 where it stacks none.
         game_scores: [G] scores of the Atari games that ended in any of the environments.
+        game_steps: [G] steps that each of these games took.
     """
 
     obs: Observations
     actions: np.ndarray
     true_rewards: np.ndarray
     dones: np.ndarray
+    breaks: np.ndarray
     render_states: np.ndarray | None
     oracle_rewards: np.ndarray | None = None
     frame_stack: int = 1
     game_scores: np.ndarray = field(default_factory=lambda: np.empty(0))
+    game_steps: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def segment(self, env_id: str, env: int, start: int, stop: int) -> Segment:
         """A copy of steps start..stop of one environment: it keeps nothing else alive."""
@@ -86,17 +91,20 @@ class Recorder(VecEnvWrapper):
         self._frame_stack: int = getattr(venv, "frame_stack", 1)
         self._seen: list[Observations] = []  # observations, or frames, up to the current one
         self._steps: list[tuple] = []
-        self._game_scores: list[float] = []
+        self._is_stream: bool = getattr(venv, "is_stream", False)
+        self._games: list[tuple[float, int]] = []  # score and steps of those that ended
+        self._game_steps = np.zeros(venv.num_envs, int)  # of those that go on
         self._actions = np.empty(0)
         self._block, self._filled = np.empty(0, np.uint8), 0
         self._packer = ThreadPoolExecutor(1)
         self._states: Future[np.ndarray] | np.ndarray | None = None
 
     def reset(self) -> Observations:
-        """Starts every environment anew; steps that were not taken are dropped."""
+        """Starts every episode anew; steps that were not taken are dropped."""
         obs: Any = self.venv.reset()
         self._steps.clear()
-        self._game_scores.clear()
+        self._games.clear()
+        self._game_steps[:] = 0
         self._seen = [obs[:, i].copy() for i in range(self._frame_stack - 1)]
         self._see(obs)
         return obs
@@ -109,6 +117,7 @@ class Recorder(VecEnvWrapper):
         states = self._drawn_from()
         obs, true_rewards, dones, infos = self.venv.step_wait()
         oracle_rewards = true_rewards.copy()
+        self._game_steps += 1
         for env, (done, info, true_reward) in enumerate(zip(dones, infos, true_rewards, strict=True)):
             if done:
                 refuse_nan(info.get("terminal_observation", 0.0), env)
@@ -116,7 +125,8 @@ class Recorder(VecEnvWrapper):
                 raise ValueError(f"environment {env} gave the true reward {true_reward}: mend the environment")
             oracle_rewards[env] = info.get("oracle_reward", true_reward)
             if "game_score" in info:
-                self._game_scores.append(info["game_score"])
+                self._games.append((info["game_score"], int(self._game_steps[env])))
+                self._game_steps[env] = 0
         self._steps.append((self._actions, true_rewards, oracle_rewards, dones, states))
         self._see(obs)
         return obs, np.zeros_like(true_rewards), dones, infos
@@ -135,7 +145,7 @@ class Recorder(VecEnvWrapper):
         actions, true_rewards, oracle_rewards, dones, states = zip(*self._steps, strict=True)
         seen = stack_observations(self._seen[:-1])
         self._steps.clear()
-        game_scores, self._game_scores = np.array(self._game_scores), []
+        games, self._games = np.array(self._games, float).reshape(-1, 2), []
         self._seen = self._seen[-self._frame_stack :]
         paid, compared_by = (np.stack(each).astype(np.float32) for each in (true_rewards, oracle_rewards))
         return Rollout(
@@ -143,11 +153,39 @@ class Recorder(VecEnvWrapper):
             actions=np.stack(actions),
             true_rewards=paid,
             dones=np.stack(dones),
+            breaks=np.stack(dones) & (not self._is_stream),
             render_states=_stacked_states(states),
             oracle_rewards=None if np.array_equal(paid, compared_by) else compared_by,
             frame_stack=self._frame_stack,
-            game_scores=game_scores,
+            game_scores=games[:, 0],
+            game_steps=games[:, 1],
         )
+
+    def get_state(self) -> State | None:
+        """Where everything is between two rollouts; None where an environment cannot say (`prefrl_envs.snapshots`)."""
+        assert not self._steps, "steps that were not taken would be lost"
+        venv: Any = self.venv
+        state: State | None = venv.get_state()
+        if state is None:
+            return None
+        state = add_prefix("venv.", state) | {"game_steps": self._game_steps.copy()}
+        for age, obs in enumerate(self._seen):
+            state |= add_prefix(f"seen.{age}.", obs if isinstance(obs, dict) else {"": obs})
+        states = self._drawn_from()
+        return state if states is None else state | {"render_states": states}
+
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`."""
+        venv: Any = self.venv
+        venv.set_state(under("venv.", state))
+        self._steps.clear()
+        self._games.clear()
+        self._game_steps = state["game_steps"].copy()
+        self._seen = []
+        for age in range(self._frame_stack):
+            parts = under(f"seen.{age}.", state)
+            self._seen.append(parts.get("", parts))
+        self._states = state.get("render_states")
 
     def _drawn_from(self) -> np.ndarray | None:
         """[N, S] what draws the current observations, or None."""
@@ -201,8 +239,8 @@ def refuse_nan(obs: Any, env: int) -> None:
 class SegmentPool:
     """The most recent segments of a stream of rollouts, at most `capacity_steps` steps of them.
 
-    What a rollout has of an episode is cut end to end into segments of `clip_steps` steps, from a start drawn
-    each time. Steps within a clip's length of a rollout's or an episode's end are so covered less than others.
+    What a rollout has of an episode, or of a stream, is cut end to end into segments of `clip_steps` steps, from a
+    start drawn each time. Steps near a rollout's or an episode's end are so covered less than others.
     """
 
     def __init__(self, env_id: str, clip_steps: int, capacity_steps: int) -> None:
@@ -214,7 +252,7 @@ class SegmentPool:
         """Cuts the whole rollout; what is left over at its ends is not used."""
         num_steps, num_envs = rollout.dones.shape
         for env in range(num_envs):
-            ends = [int(end) + 1 for end in np.flatnonzero(rollout.dones[:, env])]
+            ends = [int(end) + 1 for end in np.flatnonzero(rollout.breaks[:, env])]
             bounds = [0, *ends] if ends and ends[-1] == num_steps else [0, *ends, num_steps]
             for first, last in pairwise(bounds):
                 self._cut(rollout, env, first, last, rng)
@@ -226,19 +264,40 @@ class SegmentPool:
             self.segments.append(rollout.segment(self.env_id, env, begin, begin + self.clip_steps))
 
 
+@dataclass
+class Games:
+    """Atari games that ended while an agent trained; as many again as there are consoles are not finished yet.
+
+    Attributes:
+        ended: how many.
+        steps: that they took, all together.
+    """
+
+    ended: int = 0
+    steps: int = 0
+
+    def add(self, rollout: Rollout) -> None:
+        self.ended += len(rollout.game_steps)
+        self.steps += int(rollout.game_steps.sum())
+
+
 class EpisodeReturns:
-    """Adds up the true and the learned rewards of the episodes that run across rollouts."""
+    """Adds up the true and the learned rewards of the episodes that run across rollouts.
+
+    Attributes:
+        running: [2, N] of the episodes that go on.
+    """
 
     def __init__(self, num_envs: int) -> None:
-        self._running = np.zeros((2, num_envs))
+        self.running = np.zeros((2, num_envs))
 
     def add(self, true_rewards: np.ndarray, rewards: np.ndarray, dones: np.ndarray) -> np.ndarray:
         """Three [T, N] -> [E, 2] true and learned return of the E episodes that ended."""
         ended = []
         for true_reward, reward, done in zip(true_rewards, rewards, dones, strict=True):
-            self._running += (true_reward, reward)
-            ended.append(self._running[:, done].T)
-            self._running[:, done] = 0.0
+            self.running += (true_reward, reward)
+            ended.append(self.running[:, done].T)
+            self.running[:, done] = 0.0
         return np.concatenate(ended)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -18,11 +17,11 @@ from prefrl.config import RlhfConfig, from_json, to_json
 
 COLUMNS = (
     "step", "true_return", "learned_return", "labels", "train_loss", "heldout_loss", "train_accuracy",
-    "heldout_accuracy", "l2", "games", "score", "seconds", "cpu_seconds",
+    "heldout_accuracy", "l2", "games", "score", "game_steps", "seconds", "cpu_seconds",
 )  # fmt: skip
 """Of progress.csv: environment steps, mean return of the episodes that ended, true and learned, labels so far, the
-reward model's losses in nats and accuracies as shares, mean L2 coefficient, Atari games that ended and their mean
-score, seconds of training by the clock and of all threads."""
+reward model's losses in nats and accuracies as shares, mean L2 coefficient, Atari games that ended, their mean
+score and mean length in steps, seconds of training by the clock and of all threads."""
 
 Row = dict[str, float | int | None]
 
@@ -68,6 +67,10 @@ class RunFolder:
     @property
     def summary_file(self) -> Path:
         return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
 
     @property
     def status_file(self) -> Path:
@@ -121,15 +124,18 @@ class RunFolder:
             raise ValueError(f"{self.config_file} cannot be used: {error}") from error
 
     def has_ended(self, config: RlhfConfig) -> bool:
-        """Whether the run has come to the end that `config` sets."""
+        """Whether the run has come to the end that `config` sets: its steps, and the answers that it waits for."""
         if not self.summary_file.exists():
             return False
         summary = self.summary()
-        return summary["steps"] >= config.steps and summary["labels"] >= config.labels
+        labels = summary["labels"]
+        if config.labeler == "human" and config.pace == "wait":
+            labels = min(labels, summary.get("labels_answered", labels))
+        return summary["steps"] >= config.steps and labels >= config.labels
 
     def forget_outcome(self) -> None:
         """Removes what an extension makes untrue: the summary above all, by which a run is known to have ended."""
-        for path in (self.summary_file, self.policy, self.diagnostics, self.path / "report.html"):
+        for path in (self.summary_file, self.policy, self.diagnostics, self.report):
             path.unlink(missing_ok=True)
 
     def write_status(self, config: RlhfConfig, step: int, labels: int, waiting_for: int = 0) -> None:
@@ -217,19 +223,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def cpu_name() -> str:
-    """The processor, with the flags that decide how fast networks train on it."""
-    model, flags = platform.processor() or platform.machine(), ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        facts = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
-        facts = {key.strip(): value.strip() for key, value in facts.items()}
-        model = facts.get("model name", model)
-        wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-        flags = " ".join(flag for flag in wanted if flag in facts.get("flags", "").split())
-    return f"{model}, {os.cpu_count()} cores{', ' + flags if flags else ''}"
 
 
 def peak_memory_mb() -> int | None:

@@ -30,6 +30,10 @@ class Candidates:
     def __len__(self) -> int:
         return self.returns.shape[1]
 
+    def part(self, places: np.ndarray) -> Candidates:
+        """Those with these indices."""
+        return Candidates(self.returns[:, places], lambda: self.features[places])
+
 
 Selection = Callable[[Candidates, int, np.random.Generator], np.ndarray]
 

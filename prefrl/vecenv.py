@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from prefrl_envs import snapshots
+from prefrl_envs.snapshots import State
 from prefrl_envs.suite import canonical_id, find
 from prefrl_envs.wrappers import OnEnd, RenderState, make_env
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 from prefrl.config import AtariConfig
@@ -27,7 +30,7 @@ def make_vec_env(
     atari: AtariConfig = AtariConfig(),
     practice: bool = False,
 ) -> VecEnv:
-    """N copies of an environment; copy i is seeded with seed + i.
+    """N copies of an environment, each with a seed of its own that is drawn with `seed` (`copy_seeds`).
 
     The reward is the true reward, also of a behaviour that hides it, and infos[i]["true_reward"]
     says it again. `render_states()` gives [N, S]: what it takes to draw the current observations, or None.
@@ -35,7 +38,7 @@ def make_vec_env(
     Args:
         env_id: of the suite, or any other that Gymnasium knows.
         num_envs: N.
-        seed: takes effect at the next reset.
+        seed: from 0 up; takes effect at the next reset.
         horizon: steps of an episode; None for the suite's own.
         on_end: see `prefrl_envs.wrappers.FixedHorizon`.
         threads: that step MuJoCo tasks of the suite and Atari games; the others are stepped one by one.
@@ -63,7 +66,47 @@ def make_vec_env(
     return venv
 
 
-class BatchVecEnv(VecEnv):
+def copy_seeds(seed: int, number: int) -> list[int]:
+    """Seeds of the N copies of an environment, in [0, 2**31), the largest that ALE takes.
+
+    Neighboring seeds have no copy in common, as seed + i would. The first copies of many are those of few.
+    """
+    return (np.random.SeedSequence(seed).generate_state(number) >> 1).tolist()
+
+
+class SavedVecEnv(VecEnv):
+    """Copies that are seeded apart, and that may be saved in the middle of an episode.
+
+    Attributes:
+        is_stream: whether what follows an episode's last step goes on from it.
+        other_cpu_seconds: processor time that processes of the environments' own have taken.
+    """
+
+    @property
+    def is_stream(self) -> bool:
+        return False
+
+    @property
+    def other_cpu_seconds(self) -> float:
+        return 0.0
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seeds every copy at the next reset; without a seed as nobody can foresee."""
+        entropy = np.random.SeedSequence(seed).entropy
+        assert isinstance(entropy, int)
+        self._seeds: list[int | None] = list(copy_seeds(entropy, self.num_envs))
+        return self._seeds
+
+    @abstractmethod
+    def get_state(self) -> State | None:
+        """See `prefrl_envs.snapshots`; None where an environment has none to give."""
+
+    @abstractmethod
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`."""
+
+
+class BatchVecEnv(SavedVecEnv):
     """A batch of the suite, whose copies all end their episodes together.
 
     Args:
@@ -84,8 +127,15 @@ class BatchVecEnv(VecEnv):
         self._actions = actions
 
     def render_states(self) -> np.ndarray:
-        """[N, ...] what it takes to draw the current observations; of a game the colour screens themselves."""
+        """[N, ...] what it takes to draw the current observations; of a game the color screens themselves."""
         return self._batch.render_states()
+
+    def get_state(self) -> State:
+        return self._batch.get_state()
+
+    def set_state(self, state: State) -> None:
+        self._batch.set_state(state)
+        self._reset_seeds()
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         return [getattr(self._batch.env(i), attr_name) for i in self._get_indices(indices)]
@@ -135,8 +185,16 @@ class AtariVecEnv(BatchVecEnv):
     """
 
     @property
+    def is_stream(self) -> bool:
+        return True
+
+    @property
     def frame_stack(self) -> int:
         return self._batch.frame_stack
+
+    @property
+    def other_cpu_seconds(self) -> float:
+        return self._batch.other_cpu_seconds
 
     def step_wait(self) -> VecEnvStepReturn:
         step = self._batch.step(self._actions)
@@ -157,7 +215,7 @@ def _infos(true_rewards: np.ndarray, truncated: np.ndarray) -> list[dict[str, An
     ]
 
 
-class TrueRewardVecEnv(DummyVecEnv):
+class TrueRewardVecEnv(SavedVecEnv, DummyVecEnv):
     """Steps environments one by one; the reward is info["true_reward"] where an environment says it."""
 
     def step_wait(self) -> VecEnvStepReturn:
@@ -171,8 +229,43 @@ class TrueRewardVecEnv(DummyVecEnv):
         """Frames in an observation; 1 where observations do not overlap."""
         return getattr(self.envs[0].unwrapped, "frame_stack", 1)
 
+    @property
+    def is_stream(self) -> bool:
+        return getattr(self.envs[0].unwrapped, "is_stream", False)
+
+    def get_state(self) -> State | None:
+        states = [snapshots.get_state(env) for env in self.envs]
+        if any(state is None for state in states):
+            return None
+        together: State = {}
+        for i, state in enumerate(states):
+            together |= snapshots.add_prefix(f"{i}.", state or {})
+        return together
+
+    def set_state(self, state: State) -> None:
+        for i, env in enumerate(self.envs):
+            snapshots.set_state(env, snapshots.under(f"{i}.", state))
+        self._reset_seeds()
+
     def render_states(self) -> np.ndarray | None:
         """[N, ...] what it takes to draw the current observations, or None."""
         envs: list[Any] = self.envs
         states = [env.render_state() for env in envs]
         return None if any(state is None for state in states) else np.stack(states)
+
+
+class MonitoredVecEnv(VecMonitor):
+    """SB3's VecMonitor, which adds up returns for its log, and may be saved as what is under it may be."""
+
+    def get_state(self) -> State | None:
+        venv: SavedVecEnv = self.venv  # type: ignore[assignment]
+        state = venv.get_state()
+        if state is None:
+            return None
+        own = {"monitor.returns": self.episode_returns.copy(), "monitor.lengths": self.episode_lengths.copy()}
+        return own | snapshots.add_prefix("env.", state)
+
+    def set_state(self, state: State) -> None:
+        venv: SavedVecEnv = self.venv  # type: ignore[assignment]
+        venv.set_state(snapshots.under("env.", state))
+        self.episode_returns, self.episode_lengths = state["monitor.returns"].copy(), state["monitor.lengths"].copy()

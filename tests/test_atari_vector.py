@@ -2,6 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from ale_py import AtariVectorEnv
+from gymnasium.vector import AutoresetMode
 from prefrl_envs.atari_vector import AtariBatch
 
 
@@ -96,10 +97,26 @@ def test_people_may_be_shown_the_score():
     assert shown.render_states()[:, :17].any()
 
 
-def test_ales_own_metadata_stays_as_it_was():
-    before = dict(AtariVectorEnv.metadata)
-    AtariBatch("prefrl/Pong-v0", 1)
-    assert AtariVectorEnv.metadata == before
+def test_games_are_those_of_ales_own_vector_environment():
+    """Which skips frames, takes maxima, draws no-ops and starts games in C++; its screens are not painted over."""
+    batch = AtariBatch("prefrl/Breakout-v0", 2, boxes=[])
+    ales = AtariVectorEnv(
+        "breakout", 2, frameskip=4, maxpool=True, img_height=210, img_width=160, grayscale=False, stack_num=1,
+        noop_max=31, use_fire_reset=False, repeat_action_probability=0.0, autoreset_mode=AutoresetMode.SAME_STEP,
+    )  # fmt: skip
+    batch.reset([3, 8])
+    screens, _ = ales.reset(seed=np.array([3, 8]))
+    rng, games = np.random.default_rng(0), 0
+    for _ in range(300):
+        np.testing.assert_array_equal(batch.render_states(), screens[:, 0])
+        actions = rng.integers(4, size=2)
+        step = batch.step(actions)
+        screens, rewards, terminated, _, _ = ales.step(actions)
+        np.testing.assert_array_equal(step.true_rewards, rewards)
+        np.testing.assert_array_equal(~np.isnan(step.game_scores), terminated)
+        games += terminated.sum()
+    assert games >= 1
+    ales.close()
 
 
 def test_an_action_that_there_is_not_is_named_instead_of_waited_for():

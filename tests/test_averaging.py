@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -15,9 +16,9 @@ def followed(kept, values):
     return float(average.module.weight.detach()), float(average.module.running_mean)
 
 
-def test_the_average_begins_with_the_first_policy_and_keeps_its_share_of_what_it_was():
-    weight, _ = followed(0.9, [1.0, 2.0, 3.0])
-    assert weight == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 3)
+def test_once_there_are_enough_policies_in_it_the_average_keeps_its_share_of_what_it_was():
+    weight, _ = followed(0.5, [1.0, 2.0, 3.0])
+    assert weight == pytest.approx(0.5 * (0.5 * 1 + 0.5 * 2) + 0.5 * 3)
 
 
 def test_what_was_seen_of_observations_is_the_latest():
@@ -27,3 +28,23 @@ def test_what_was_seen_of_observations_is_the_latest():
 
 def test_nothing_kept_is_the_last_policy():
     assert followed(0.0, [1.0, 2.0, 3.0]) == (3.0, 3.0)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 9])
+def test_the_first_policies_count_alike(number):
+    """With 0.9 from the start on, the first of five would have two thirds of the weight, and of ten 0.39."""
+    weight, _ = followed(0.9, [float(i) for i in range(number)])
+    assert weight == pytest.approx(np.mean(range(number)))
+
+
+def test_a_fresh_agent_begins_its_mean_anew():
+    network = torch.nn.Linear(1, 1, bias=False)
+    average = running_average(network, 0.9)
+    for value in (5.0, 5.0, 5.0):
+        network.weight.data.fill_(value)
+        average.update_parameters(network)
+    average.n_averaged.zero_()
+    for value in (1.0, 2.0):
+        network.weight.data.fill_(value)
+        average.update_parameters(network)
+    assert float(average.module.weight.detach()) == pytest.approx(1.5)

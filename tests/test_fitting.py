@@ -15,6 +15,8 @@ from prefrl.rewards.fitting import (
     ComparisonData,
     assess,
     bootstrap_weights,
+    by_pair,
+    by_query,
     fit,
     make_optimizer,
     predicted_returns,
@@ -91,7 +93,7 @@ def test_bootstrap_weights_are_poisson_and_for_ever():
 
 def test_a_member_never_trains_on_what_it_holds_out(comparisons):
     """Flipping the answers that member 0 holds out changes the others, not member 0."""
-    held = [bootstrap_weights(c.query.id, 2)[0] == 0 for c in comparisons]
+    held = [bootstrap_weights(by_pair(c.query), 2)[0] == 0 for c in comparisons]
     flipped = [
         Comparison(c.query, type(c.answer)(c.answer.ranks[::-1]) if out else c.answer, c.labeler)
         for c, out in zip(comparisons, held, strict=True)
@@ -112,6 +114,22 @@ def test_l2_grows_where_the_model_overfits_and_shrinks_where_it_does_not(rng, co
     at_chance = ensemble(l2=1e-3, reward_lr=0.0)  # held-out and training loss are about the same
     fitted(at_chance, answered_by_chance(rng), 5)
     assert (at_chance.l2 < 1e-3).all()
+
+
+def test_l2_that_is_off_stays_off(comparisons):
+    made = ensemble(l2=0.0)
+    _, stats = fitted(made, comparisons[:20], 40)  # where it would grow
+    assert stats.l2 == 0
+
+
+def test_a_pair_that_is_asked_twice_is_held_out_twice_or_not_at_all(rng):
+    queries = random_queries(50, rng)
+    again = [Query(query.segments[::-1], 1000 + query.step, 3) for query in queries]
+    data, older = ComparisonData(ensemble()), ComparisonData(ensemble(), by_query)
+    for kept in (data, older):
+        kept.add([Comparison(query, LEFT, "x") for query in queries + again])
+    assert torch.equal(data.weights[:50], data.weights[50:])
+    assert not torch.equal(older.weights[:50], older.weights[50:])
 
 
 def answered_by_chance(rng):
@@ -140,7 +158,7 @@ def test_keeps_only_the_latest_where_asked(comparisons):
     data = ComparisonData(ensemble())
     data.add(comparisons)
     expected = data.prefer_left[-10:].clone()
-    data.keep_latest(10)
+    data.keep(range(len(data) - 10, len(data)))
     assert len(data) == len(data.actions) == len(data.weights) == 10
     assert torch.equal(data.prefer_left, expected)
 
@@ -191,7 +209,7 @@ def test_a_fit_leaves_the_arithmetic_of_the_process_as_it_was(comparisons):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_learns_from_images(rng, oracle, precision):
     made = Ensemble(*DOT, RewardConfig(reward_lr=1e-2, l2=1e-4, fit_batch=16), seed=0, precision=precision)
-    fitted(made, image_comparisons(oracle, 80, rng, length=5), 8)
+    fitted(made, image_comparisons(oracle, 100, rng, length=5), 8)
     segments = image_segments(100, rng, length=5)
     correlation = pearson(made.returns(segments), [segment.true_return for segment in segments])
     assert correlation is not None
@@ -259,7 +277,7 @@ def test_images_of_dict_observations_come_beside_vectors(rng, oracle):
 
     pairs = [tuple(map(with_pose, comparison.query.segments)) for comparison in comparisons]
     data.add([Comparison(Query(pair, 0), LEFT, "x") for pair in pairs])
-    data.keep_latest(2)
+    data.keep([1, 2])
     (batch,) = data.batches(torch.tensor([1, 0]), 2)
     assert np.array_equal(batch.obs["view"], [[s.obs["view"] for s in pair] for pair in (pairs[2], pairs[1])])
     assert np.array_equal(batch.obs["pose"], [[s.obs["pose"] for s in pair] for pair in (pairs[2], pairs[1])])

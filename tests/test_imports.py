@@ -9,7 +9,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEVELS = [
-    {"segments", "losses", "metrics", "moments", "selection", "schedules", "config", "names", "heap", "tensors"},
+    {
+        "segments",
+        "losses",
+        "metrics",
+        "moments",
+        "selection",
+        "schedules",
+        "config",
+        "names",
+        "heap",
+        "tensors",
+        "processor",
+        "seeds",
+    },
     {"queries", "rollouts", "presets", "vecenv"},
     {"clips", "store", "quality", "presence"},
     {"labelers", "rewards", "agents", "evaluation", "exchange"},
@@ -18,7 +31,19 @@ LEVELS = [
     {"cli"},
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS, 1) for room in rooms}
-SEES_ENVIRONMENTS = {"__init__", "rollouts", "clips", "presets", "vecenv", "evaluation", "algorithms", "playing", "cli"}
+SEES_ENVIRONMENTS = {
+    "__init__",
+    "rollouts",
+    "clips",
+    "presets",
+    "vecenv",
+    "evaluation",
+    "algorithms",
+    "playing",
+    "cli",
+    "agents",
+    "checkpoints",
+}
 
 
 def modules():

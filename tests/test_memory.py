@@ -44,7 +44,7 @@ def test_every_frame_is_kept_once_and_compressed(pairs):
 
 def test_only_the_latest_are_kept(pairs):
     memory = kept(pairs)
-    memory.keep_latest(2)
+    memory.keep(range(len(pairs) - 2, len(pairs)))
     assert len(memory) == 2
     assert np.array_equal(memory.take([0, 1]), pairs[2:])
 

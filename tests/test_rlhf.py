@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
 from prefrl.agents.ppo import reset_agent
-from prefrl.algorithms import legs
+from prefrl.algorithms import training
 from prefrl.algorithms.rlhf import make_recorder, train
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
@@ -329,11 +329,11 @@ def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
     """What a self-test finds faster here need not be so where the run goes on."""
     query = dataclasses.replace(SMALL.query, initial_steps=256)
     images = dataclasses.replace(SMALL, env_id="prefrl/PixelGoal-v0", labels=4, steps=512, eval_episodes=1, query=query)
-    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda *_: "bf16")
+    monkeypatch.setattr("prefrl.agents.precision.fast_precision", lambda _: ("bf16", "it is"))
     _, folder = run(images, tmp_path / "run")
     assert folder.config().precision == folder.summary()["precision"] == "bf16"
     assert json.loads((folder.reward_model / "reward_model.json").read_text())["precision"] == "bf16"
-    monkeypatch.setattr("prefrl.agents.precision.faster_precision", lambda *_: "fp32")
+    monkeypatch.setattr("prefrl.agents.precision.fast_precision", lambda _: ("fp32", "it is"))
     run(dataclasses.replace(folder.config(), steps=768), folder.path)
     assert folder.config().precision == "bf16"
     assert PPO.load(folder.policy).policy.features_extractor.dtype == torch.bfloat16
@@ -355,7 +355,7 @@ def test_a_fresh_agent_begins_once_and_so_does_the_mean(tmp_path, monkeypatch):
         reset_agent(model, seed)
         resets.append((model.num_timesteps, parameters(model.policy)))
 
-    monkeypatch.setattr(legs, "reset_agent", counted)
+    monkeypatch.setattr(training, "reset_agent", counted)
     still = dataclasses.replace(SMALL.agent, learning_rate=0.0, averaging=0.9, reset_step=600)
     for steps, total in ((768, 0), (1024, 1), (1536, 1)):  # the first rollout from 600 on begins at 768
         config = dataclasses.replace(SMALL, labels=0, steps=steps, agent=still)

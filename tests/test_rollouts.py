@@ -8,7 +8,8 @@ from gymnasium import spaces
 from prefrl_envs.screens import unpack
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from prefrl.rollouts import EpisodeReturns, Recorder, Rollout, SegmentPool
+from prefrl.rollouts import EpisodeReturns, Games, Recorder, Rollout, SegmentPool
+from prefrl.vecenv import make_vec_env
 
 
 class Counting(gym.Env):
@@ -171,7 +172,8 @@ def test_a_segment_keeps_no_rollout_alive():
 def test_dict_observations_stay_apart():
     rollout = Rollout(
         obs={"a": np.arange(6.0).reshape(3, 2, 1), "b": np.zeros((3, 2, 4))},
-        actions=np.zeros((3, 2, 1)), true_rewards=np.zeros((3, 2)), dones=np.zeros((3, 2), bool), render_states=None,
+        actions=np.zeros((3, 2, 1)), true_rewards=np.zeros((3, 2)), dones=np.zeros((3, 2), bool),
+        breaks=np.zeros((3, 2), bool), render_states=None,
     )  # fmt: skip
     assert rollout.segment("x", 1, 0, 2).obs["a"][:, 0].tolist() == [1, 3]
 
@@ -240,3 +242,40 @@ class TestGames:
         assert rollout.segment("x", 0, 0, 5).oracle_rewards.tolist() == [1, 1, -1, 1, 1]
         assert rollout.segment("x", 0, 3, 6).oracle_rewards is None
         assert run(recorder(), 3).oracle_rewards is None
+
+
+def test_segments_run_on_across_horizons_where_the_stream_does():
+    """Of 30 steps with a horizon of 20 there is one segment of 25 if it goes on, and none if it does not."""
+
+    def cut(env_id):
+        venv = make_vec_env(env_id, 1, seed=0, horizon=20)
+        recorder, pool = Recorder(venv), SegmentPool(env_id, clip_steps=25, capacity_steps=1000)
+        recorder.reset()
+        for _ in range(30):
+            recorder.step(np.stack([venv.action_space.sample()]))
+        rollout = recorder.take()
+        assert rollout.dones.sum() == 1
+        pool.add(rollout, np.random.default_rng(0))
+        venv.close()
+        return len(pool.segments)
+
+    assert [cut(f"prefrl/{task}-v0") for task in ("Pong", "EnduroLevel", "PointGoal")] == [1, 1, 0]
+
+
+def test_games_that_ended_are_counted_with_their_lengths():
+    recorder = Recorder(make_vec_env("prefrl/Breakout-v0", 2, seed=0, horizon=50))
+    recorder.reset()
+    ended, steps = [], np.zeros(2, int)
+    rng, games = np.random.default_rng(0), Games()
+    for _ in range(4):
+        for _ in range(100):
+            _, _, _, infos = recorder.step(rng.integers(4, size=2))
+            steps += 1
+            for i, info in enumerate(infos):
+                if "game_score" in info:
+                    ended.append(int(steps[i]))
+                    steps[i] = 0
+        games.add(recorder.take())
+    recorder.close()
+    assert games == Games(len(ended), sum(ended))
+    assert len(ended) >= 2

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from prefrl.config import RlhfConfig
-from prefrl.runs import RunFolder, cpu_name, peak_memory_mb, versions, write_json
+from prefrl.processor import cpu_name
+from prefrl.runs import COLUMNS, RunFolder, peak_memory_mb, versions, write_json
 
 CONFIG = RlhfConfig(env_id="x", labels=10, steps=100_000, seed=0)
 
@@ -64,7 +65,7 @@ def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(run):
 
 def test_a_row_that_is_none_is_named_and_nothing_is_changed(run):
     run.append({"step": 100})
-    before = run.progress.read_text() + "q,1.5,,3,,,,,,,,,\n"
+    before = run.progress.read_text() + "q,1.5,,3" + "," * (len(COLUMNS) - 4) + "\n"
     run.progress.write_text(before)
     with pytest.raises(ValueError, match=r"progress.csv is damaged: .*'q'"):
         run.forget_rows_after(100)

@@ -193,13 +193,24 @@ class TestReading:
         with pytest.raises(ValueError, match=f"segment {damaged} is damaged"):
             filled.answered()
 
-    @pytest.mark.parametrize("step, num", [(-1, 0), (0, 1), (99, 1), (100, 4), (None, 4)])
-    def test_only_up_to_a_step(self, filled, step, num):
-        assert len(filled.answered(up_to_step=step)) == num
+    @pytest.mark.parametrize("before, num", [((0, 0), 0), ((0, 1), 1), ((100, 0), 1), ((100, 1), 4), (None, 4)])
+    def test_only_before_a_step_and_nonce(self, filled, before, num):
+        assert len(filled.answered(before=before)) == num
 
-    @pytest.mark.parametrize("step, num", [(0, 0), (1, 1), (100, 1), (101, 3), (None, 3)])
-    def test_labels_before_a_step_leave_out_skips(self, filled, step, num):
-        assert filled.labels(before_step=step) == num
+    @pytest.mark.parametrize("before, num", [((0, 0), 0), ((0, 1), 2), ((100, 0), 2), ((101, 0), 4)])
+    def test_what_is_owed_before_a_step_leaves_out_skips_and_keeps_what_is_open(self, filled, before, num):
+        """Query 1 is open, and one of the three asked at step 100 was skipped."""
+        assert filled.owed(*before) == num
+        assert filled.labels() == 3
+
+    def test_an_outdated_query_is_owed_no_longer_and_its_pair_stays_known(self, filled):
+        assert filled.expire(before_step=101) == 1
+        assert filled.owed(101, 0) == 3
+        assert len(filled.pairs()) == 5
+
+    def test_pairs_are_in_no_order_and_may_be_of_the_past_alone(self, filled):
+        assert filled.pairs((0, 1)) == {frozenset(s.id for s in a_query(i).segments) for i in (0, 1)}
+        assert len(filled.pairs((100, 1))) == 5
 
     def test_counts(self, filled):
         assert filled.counts() == counts(asked=5, open=1, labels=3, skipped=1)

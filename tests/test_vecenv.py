@@ -6,7 +6,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 
 from prefrl.config import AtariConfig
-from prefrl.vecenv import make_vec_env
+from prefrl.vecenv import copy_seeds, make_vec_env
 
 
 @pytest.mark.parametrize("row", SUITE, ids=lambda row: row.id)
@@ -15,7 +15,8 @@ class TestPromises:
         """Three episodes of 10 steps: observations, true rewards, ends."""
         venv = make_vec_env(row.id, 2, seed=5, horizon=10)
         envs = [gym.make(row.id, max_episode_steps=10) for _ in range(2)]
-        _assert_equal(venv.reset(), [env.reset(seed=5 + i)[0] for i, env in enumerate(envs)])
+        seeds = copy_seeds(5, 2)
+        _assert_equal(venv.reset(), [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])
         row_space = venv.action_space
         row_space.seed(0)
         for _ in range(30):

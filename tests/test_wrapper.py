@@ -30,6 +30,41 @@ def test_pays_for_the_observation_before_the_action_and_keeps_the_true_reward():
         obs = new_obs
 
 
+class Rewrites(gym.Env):
+    """Writes every observation into one array, and changes the action that it was given."""
+
+    observation_space = gym.spaces.Box(0, 10, (1,), np.float64)
+    action_space = gym.spaces.Box(-1, 1, (1,), np.float64)
+
+    def __init__(self):
+        self._obs = np.zeros(1)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._obs[:] = 0
+        return self._obs, {}
+
+    def step(self, action):
+        self._obs += 1
+        action[:] = 0
+        return self._obs, 0.0, False, False, {}
+
+
+def test_what_is_paid_for_is_what_was_seen_and_done_whatever_the_environment_does_with_its_arrays():
+    env = LearnedReward(Rewrites(), first_number)
+    env.reset()
+    rewards = [env.step(np.array([0.05]))[1] for _ in range(3)]
+    assert rewards == pytest.approx([0.5, 1.5, 2.5])
+
+
+def test_of_several_environments_too():
+    venv = LearnedRewardVecEnv(DummyVecEnv([Rewrites, Rewrites]), first_number)
+    obs = venv.reset()
+    obs[:] = 7  # whoever got it may do with it what they like
+    rewards = [venv.step(np.full((2, 1), 0.05))[1][0] for _ in range(3)]
+    assert rewards == pytest.approx([0.5, 1.5, 2.5])
+
+
 def test_remains_a_proper_environment():
     env = gym.make(TOY)
     ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import ale_py
 import cv2
@@ -18,6 +18,7 @@ import gymnasium as gym
 import numpy as np
 
 from prefrl_envs.games import END_PENALTY, SCORE_BOXES, Box, roms, unknown_game
+from prefrl_envs.snapshots import State, add_prefix, generator_state, set_generator_state, under
 
 FRAME_SKIP = 4  # frames of the console per step
 STACK = 4  # frames in an observation
@@ -125,6 +126,102 @@ def rom_path(game: str) -> Any:
         ) from error
 
 
+class Played(NamedTuple):
+    """One step of a console.
+
+    Attributes:
+        score: change of the score, unclipped.
+        game_score: score of the game that ended in this step, or None.
+        lost: whether it ended because it was lost, and not because it took too long.
+    """
+
+    score: float
+    game_score: float | None
+    lost: bool
+
+
+class Console:
+    """One console with one game in it; where a game ends, the next one starts.
+
+    Args:
+        game: as in its id, e.g. "BeamRider".
+
+    Attributes:
+        ale: the emulator; its memory too, ale.getRAM().
+        screen_shape: of a screen in color, (H, W, 3).
+    """
+
+    def __init__(self, game: str) -> None:
+        self.ale = load(game)
+        self.screen_shape = (*self.ale.getScreenDims(), 3)
+        self._game = game
+        self._actions = self.ale.getMinimalActionSet()
+        self._frames_of_a_step = np.empty((2, *self.screen_shape), np.uint8)
+        self._twister = np.random.RandomState(0)
+        self._score, self._frames = 0, 0
+
+    @property
+    def num_actions(self) -> int:
+        return len(self._actions)
+
+    def seed(self, seed: int) -> None:
+        """What follows depends on the seed alone, in [0, 2**31), and not on what came before.
+
+        As ALE's vector environment does it: the ROM is loaded anew, and no-ops have a generator of their own.
+        """
+        self.ale.setInt("random_seed", seed)
+        self.ale.loadROM(rom_path(self._game))
+        self._twister = np.random.RandomState(seed)  # seeded as C++'s std::mt19937
+
+    def start(self, screen: np.ndarray) -> None:
+        """Starts a game; its first screen is written into `screen` [H, W, 3]."""
+        self.ale.reset_game()
+        self._score, self._frames = 0, 0
+        drawn = int(self._twister.randint(2**32, dtype=np.uint32))
+        for _ in range(drawn * (MAX_NOOPS + 1) >> 32):  # how libstdc++ maps 32 random bits to 0..30
+            self.ale.act(ale_py.Action.NOOP)
+            if self.ale.game_over():
+                self.ale.reset_game()
+        self.ale.getScreenRGB(screen)
+
+    def play(self, action: int, screen: np.ndarray) -> Played:
+        """Holds an action for four frames.
+
+        Args:
+            action: from 0.
+            screen: [H, W, 3]; the maximum of the last two frames is written into it, or the first screen of the next
+                game where one ended.
+        """
+        ale, held, score = self.ale, self._actions[action], 0
+        for frame in range(FRAME_SKIP):
+            score += ale.act(held)
+            self._frames += 1
+            if ale.game_over() or self._frames >= MAX_FRAMES:
+                ended = Played(float(score), float(self._score + score), ale.game_over())
+                self.start(screen)
+                return ended
+            if frame >= FRAME_SKIP - 2:
+                ale.getScreenRGB(self._frames_of_a_step[frame - FRAME_SKIP])
+        self._score += score
+        np.maximum(self._frames_of_a_step[0], self._frames_of_a_step[1], out=screen)
+        return Played(float(score), None, False)
+
+    def get_state(self) -> State:
+        """All that the next steps depend on; see `prefrl_envs.snapshots`. The screen is no part of it."""
+        _, keys, position, *_ = self._twister.get_state()
+        return {
+            "ale": np.frombuffer(self.ale.cloneSystemState().serialize(), np.uint8),
+            "noops": np.append(np.asarray(keys, np.uint32), np.uint32(position)),
+            "score_and_frames": np.array([self._score, self._frames]),
+        }
+
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`. ALE gives the screen only after the next step."""
+        self.ale.restoreSystemState(ale_py.ALEState(state["ale"].tobytes()))
+        self._twister.set_state(("MT19937", state["noops"][:-1], int(state["noops"][-1]), 0, 0.0))
+        self._score, self._frames = state["score_and_frames"].tolist()
+
+
 _METADATA = {"render_modes": ["rgb_array"], "render_fps": 15}  # made once: Gymnasium reads it from the class
 
 
@@ -147,6 +244,7 @@ class AtariGame(gym.Env):
 
     metadata = _METADATA
     frame_stack = STACK
+    is_stream = True  # what follows an episode's last step goes on from it
 
     def __init__(
         self,
@@ -156,72 +254,61 @@ class AtariGame(gym.Env):
         show_score: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        self.ale = load(game)
+        self._console = Console(game)
+        self.ale = self._console.ale
         self.boxes = boxes_of(game, boxes, self.ale.getScreenDims())
         self.end_penalty = penalty_of(game, end_penalty)
         self.show_score = show_score
         self.render_mode = render_mode
         self.observation_space = OBSERVATION
-        self._actions = self.ale.getMinimalActionSet()
-        self.action_space = gym.spaces.Discrete(len(self._actions))
-        self._game = game
+        self.action_space = gym.spaces.Discrete(self._console.num_actions)
         self._stack: np.ndarray | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         super().reset(seed=seed)
         if seed is not None or self._stack is None:
-            self._seed(int(self.np_random.integers(2**31)) if seed is None else seed)
-            self._stack = first_stacks(self._seen(self._start()))
+            drawn = int(self.np_random.integers(2**31))
+            self._console.seed(seed if seed is not None and seed < 2**31 else drawn)  # ALE takes no larger one
+            screen = self._screen()
+            self._console.start(screen)
+            self._stack = first_stacks(self._seen(screen))
         return self._stack[0], {}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         assert self._stack is not None, "reset() comes before step()"
-        score, screen = self._play(self._actions[action])
-        self._score += score
-        info: dict[str, Any] = {"true_reward": float(score)}
-        if screen is None:
-            info["game_score"] = float(self._score)
-            if self.end_penalty and self.ale.game_over():
-                info["oracle_reward"] = float(score) - self.end_penalty
-            screen = self._start()
+        screen = self._screen()
+        played = self._console.play(action, screen)
+        info: dict[str, Any] = {"true_reward": played.score}
+        if played.game_score is not None:
+            info["game_score"] = played.game_score
+        if played.lost and self.end_penalty:
+            info["oracle_reward"] = played.score - self.end_penalty
         self._stack = next_stacks(self._stack, self._seen(screen))
-        return self._stack[0], float(score), False, False, info
+        return self._stack[0], played.score, False, False, info
 
     def render(self) -> np.ndarray:
-        """[H, W, 3] the colour screen of the current observation."""
+        """[H, W, 3] the color screen of the current observation."""
         return self._shown
 
-    def _seed(self, seed: int) -> None:
-        """As ALE's vector environment does it: the ROM is loaded anew, and no-ops have a generator of their own."""
-        self.ale.setInt("random_seed", seed)
-        self.ale.loadROM(rom_path(self._game))
-        self._twister = np.random.RandomState(seed)  # seeded as C++'s std::mt19937
+    def get_state(self) -> State:
+        """All that the next steps depend on, and the current screen; see `prefrl_envs.snapshots`."""
+        assert self._stack is not None, "reset() comes before get_state()"
+        own = {"stack": self._stack.copy(), "shown": self._shown.copy(), "generator": generator_state(self.np_random)}
+        return own | add_prefix("console.", self._console.get_state())
 
-    def _start(self) -> np.ndarray:
-        """Starts a game; its first screen."""
-        self.ale.reset_game()
-        self._score, self._frames = 0, 0
-        drawn = int(self._twister.randint(2**32, dtype=np.uint32))
-        for _ in range(drawn * (MAX_NOOPS + 1) >> 32):  # how libstdc++ maps 32 random bits to 0..30
-            self.ale.act(ale_py.Action.NOOP)
-            if self.ale.game_over():
-                self.ale.reset_game()
-        return self.ale.getScreenRGB()
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`."""
+        self._stack, self._shown = state["stack"].copy(), state["shown"].copy()
+        set_generator_state(self.np_random, state["generator"])
+        self._console.set_state(under("console.", state))
 
-    def _play(self, action: ale_py.Action) -> tuple[int, np.ndarray | None]:
-        """Holds an action for four frames: the score's change, and the maximum of the last two; None after a game."""
-        score, screens = 0, []
-        for _ in range(FRAME_SKIP):
-            score += self.ale.act(action)
-            self._frames += 1
-            if self.ale.game_over() or self._frames >= MAX_FRAMES:
-                return score, None
-            screens.append(self.ale.getScreenRGB())
-        return score, np.maximum(screens[-2], screens[-1])
+    def _screen(self) -> np.ndarray:
+        """Room for a screen: what `render` gave stays as it is."""
+        return np.empty(self._console.screen_shape, np.uint8)
 
     def _seen(self, screen: np.ndarray) -> np.ndarray:
         """[1, 84, 84] what the agent sees of a screen; keeps what a person sees."""
-        painted = screen.copy()
+        painted = screen.copy() if self.show_score else screen
         paint_over(painted, self.boxes)
-        self._shown = screen if self.show_score else painted
+        self._shown = screen
         return agent_frames(painted[None])

@@ -1,33 +1,19 @@
-"""Batched stepping: N consoles in C++ threads."""
+"""Batched stepping: N consoles, in as many processes as there are threads to use."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import gymnasium as gym
 import numpy as np
-from ale_py import AtariVectorEnv
-from gymnasium.vector import AutoresetMode
 
-from prefrl_envs.atari import (
-    FRAME_SKIP,
-    MAX_FRAMES,
-    MAX_NOOPS,
-    OBSERVATION,
-    STACK,
-    agent_frames,
-    boxes_of,
-    first_stacks,
-    load,
-    next_stacks,
-    paint_over,
-    penalty_of,
-)
-from prefrl_envs.games import roms
+from prefrl_envs import screens
+from prefrl_envs.atari import OBSERVATION, STACK, boxes_of, first_stacks, next_stacks, penalty_of
+from prefrl_envs.consoles import Consoles, RemoteConsoles, Seen
+from prefrl_envs.snapshots import State, add_prefix, under
 from prefrl_envs.suite import entry
 
 
@@ -49,30 +35,22 @@ class GameStep(NamedTuple):
     truncated: np.ndarray
 
 
-class _Consoles(AtariVectorEnv):
-    """ALE's, which otherwise writes its autoreset mode into the metadata of the class, for the whole process."""
-
-    def __init__(self, game: str, num_envs: int, **options: Any) -> None:
-        self.metadata = dict(type(self).metadata)
-        super().__init__(game, num_envs, **options)
-
-
 class AtariBatch:
     """N consoles with one game, equal bit for bit to N `AtariGame` with the same seeds.
 
-    ALE gives whole colour screens here, the maximum over two frames taken; they are painted over, made grey and small
-    by as many threads as step them, and stacked without a break at a game's end. ALE's own small grey stacks are about
-    a sixth faster (benchmarks/results/atari_frames.json), but there is no colour left in them for a person to see.
+    ALE's own vector environment would be simpler, and as fast (benchmarks/atari_frames.py), but it gives no state
+    away: a run that is resumed could not go on in the middle of its games.
 
     Args:
         env_id: id of a game, e.g. "prefrl/Pong-v0".
         num_envs: N.
-        num_threads: threads that step, and make screens small; 0 takes every processor.
+        num_threads: processors that play, each a part of the consoles; 0 takes all.
         horizon: steps of an episode, None for the suite's.
         boxes, end_penalty, show_score: as `AtariGame` has them.
     """
 
     frame_stack = STACK
+    is_stream = True
     render_mode = None
 
     def __init__(
@@ -89,28 +67,26 @@ class AtariBatch:
         if row.game is None or not row.scored:
             raise ValueError(f"{env_id} is not a game played for its score: only those are stepped as a batch")
         game = row.game
-        height, width = load(game).getScreenDims()
+        number = min(num_threads or os.cpu_count() or 1, num_envs)
+        parts = [len(part) for part in np.array_split(np.arange(num_envs), number)]
+        probe = Consoles(game, 1, (), False)
+        height, width, _ = probe.screen_shape
         self.boxes = boxes_of(game, boxes, (height, width))
         self.end_penalty = penalty_of(game, end_penalty)
         self.show_score = show_score
         self.num_envs, self.horizon = num_envs, row.horizon if horizon is None else horizon
-        self._consoles = _Consoles(
-            roms()[game], num_envs, num_threads=num_threads, frameskip=FRAME_SKIP, maxpool=True,
-            img_height=height, img_width=width, grayscale=False, stack_num=1, noop_max=MAX_NOOPS + 1,
-            use_fire_reset=False, reward_clipping=False, episodic_life=False, repeat_action_probability=0.0,
-            max_num_frames_per_episode=MAX_FRAMES, autoreset_mode=AutoresetMode.SAME_STEP,
-        )  # fmt: skip
-        self.observation_space, self.action_space = (
-            OBSERVATION,
-            gym.spaces.Discrete(len(self._consoles.ale.get_action_set())),
-        )
-        self._parts = min(num_threads or os.cpu_count() or 1, num_envs)
-        self._pool = ThreadPoolExecutor(max(self._parts - 1, 1))
-        cv2.setNumThreads(1)  # OpenCV's own, for the whole process, would get into these threads' way
+        self.observation_space, self.action_space = OBSERVATION, gym.spaces.Discrete(probe.num_actions)
+        cv2.setNumThreads(1)  # OpenCV's own would get into the way of the agent's
+        self._parts: list[Consoles | RemoteConsoles] = [Consoles(game, parts[0], self.boxes, show_score)]
+        self._parts += [RemoteConsoles(game, size, self.boxes, show_score, probe.screen_shape) for size in parts[1:]]
+        bounds = np.cumsum([0, *parts])
+        self._rows = [slice(*pair) for pair in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
+        self._screen_shape = probe.screen_shape
         self._started = np.zeros(num_envs, dtype=bool)
+        self._seen = self._room()
         self._stacks = np.zeros((num_envs, *OBSERVATION.shape), np.uint8)
-        self._scores = np.zeros(num_envs)
         self._elapsed = 0
+        self._drawn = np.random.default_rng()  # seeds for consoles that nobody gives one
 
     def reset(self, seeds: Sequence[int | None] | None = None) -> np.ndarray:
         """Starts episodes: [N, 4, 84, 84] observations.
@@ -120,7 +96,10 @@ class AtariBatch:
         """
         self._elapsed = 0
         given = list(seeds or [None] * self.num_envs)
-        fresh = ~self._started | np.array([seed is not None for seed in given])
+        for i in np.flatnonzero(~self._started):
+            if given[i] is None:
+                given[i] = int(self._drawn.integers(2**31))
+        fresh = np.array([seed is not None for seed in given])
         if fresh.any():
             self._start(fresh, given)
         return self._stacks
@@ -135,56 +114,88 @@ class AtariBatch:
             ValueError: an action that the game does not have.
         """
         self._check(actions)
-        screens, rewards, terminated, truncated, _ = self._consoles.step(actions)
-        self._stacks = next_stacks(self._stacks, self._seen(screens[:, 0]))
-        true_rewards = rewards.astype(np.float64)
-        self._scores += true_rewards
-        ended = terminated | truncated
-        game_scores = np.where(ended, self._scores, np.nan)
-        self._scores[ended] = 0.0
+        self._seen = self._room()
+        mine, *others = zip(self._parts, self._rows, strict=True)
+        for part, rows in [*others, mine]:  # the others first: they play beside this process
+            part.begin(actions[rows].tolist(), self._of(rows))
+        played = [each for part, rows in [mine, *others] for each in part.finish(self._of(rows))]
+        self._stacks = next_stacks(self._stacks, self._seen.frames)
+        true_rewards = np.array([each.score for each in played])
+        lost = np.array([each.lost for each in played])
+        scores = [np.nan if each.game_score is None else each.game_score for each in played]
         self._elapsed += 1
         over = self._elapsed >= self.horizon
         if over:
             self._elapsed = 0
-        oracle_rewards = true_rewards - self.end_penalty * terminated
-        return GameStep(self._stacks, true_rewards, oracle_rewards, game_scores, np.full(self.num_envs, over))
+        return GameStep(
+            self._stacks,
+            true_rewards,
+            true_rewards - self.end_penalty * lost,
+            np.array(scores),
+            np.full(self.num_envs, over),
+        )
 
     def render_states(self) -> np.ndarray:
-        """[N, H, W, 3] the colour screens of the current observations: what a person sees."""
-        return self._shown
+        """[N, H, W, 3] the color screens of the current observations: what a person sees."""
+        return self._seen.screens
+
+    @property
+    def other_cpu_seconds(self) -> float:
+        """Processor time that the other processes have taken."""
+        return sum(part.cpu_seconds for part in self._parts if isinstance(part, RemoteConsoles))
+
+    def get_state(self) -> State:
+        """All that the next steps depend on, and what is seen; see `prefrl_envs.snapshots`."""
+        state = {
+            "stacks": self._stacks.copy(),
+            "screens": screens.pack(self._seen.screens),
+            "elapsed_steps": np.array(self._elapsed),
+        }
+        for part, rows in zip(self._parts, self._rows, strict=True):
+            for name, array in part.get_state().items():
+                row, _, field = name.partition(".")
+                state[f"console.{rows.start + int(row)}.{field}"] = array
+        return state
+
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`, for any number of threads."""
+        self._stacks, self._elapsed = state["stacks"].copy(), int(state["elapsed_steps"])
+        self._seen = self._room()
+        self._seen.screens[:] = [screens.unpack(packed) for packed in state["screens"]]
+        self._started[:] = True
+        for part, rows in zip(self._parts, self._rows, strict=True):
+            consoles: State = {}
+            for row in range(rows.stop - rows.start):
+                consoles |= add_prefix(f"{row}.", under(f"console.{rows.start + row}.", state))
+            part.set_state(consoles)
 
     def env(self, _: int) -> AtariBatch:
-        """Where attributes of a copy are looked for: the consoles are in C++, and out of reach."""
+        """Where attributes of a copy are looked for: the consoles themselves are out of reach."""
         return self
 
     def close(self) -> None:
-        self._consoles.close()
-        self._pool.shutdown()
+        for part in self._parts:
+            part.close()
 
     def _start(self, fresh: np.ndarray, seeds: list[int | None]) -> None:
         """Starts a game on the consoles `fresh` [N]."""
-        drawn = np.random.default_rng().integers(2**31, size=self.num_envs)  # for those that nobody gave a seed
-        chosen = np.array([int(new) if seed is None else seed for seed, new in zip(seeds, drawn, strict=True)])
-        screens, _ = self._consoles.reset(seed=chosen[fresh], options={"reset_mask": fresh})
-        frames = self._seen(screens[:, 0])
-        self._stacks = np.where(fresh[:, None, None, None], first_stacks(frames), self._stacks)
-        self._scores[fresh] = 0.0
+        seen, self._seen = self._seen, self._room()
+        self._seen.screens[~fresh] = seen.screens[~fresh]
+        for part, rows in zip(self._parts, self._rows, strict=True):
+            part.start(seeds[rows], self._of(rows))
+        self._stacks = np.where(fresh[:, None, None, None], first_stacks(self._seen.frames), self._stacks)
         self._started |= fresh
 
-    def _seen(self, screens: np.ndarray) -> np.ndarray:
-        """[N, 84, 84] what the agents see of screens; keeps what a person sees."""
-        self._shown = screens.copy() if self.show_score else screens
-        mine, *others = np.array_split(screens, self._parts)  # the first here: another thread has to be woken for each
-        watched = [self._pool.submit(self._watch, part) for part in others]
-        return np.concatenate([self._watch(mine), *(each.result() for each in watched)])
+    def _room(self) -> Seen:
+        """Room for what is seen of a step: what was handed out before stays as it is."""
+        frames = np.empty((self.num_envs, *OBSERVATION.shape[1:]), np.uint8)
+        return Seen(np.empty((self.num_envs, *self._screen_shape), np.uint8), frames)
 
-    def _watch(self, screens: np.ndarray) -> np.ndarray:
-        """The same of some of the screens, painted over in place."""
-        paint_over(screens, self.boxes)
-        return agent_frames(screens)
+    def _of(self, rows: slice) -> Seen:
+        """The part of what is seen that some consoles write."""
+        return Seen(self._seen.screens[rows], self._seen.frames[rows])
 
     def _check(self, actions: np.ndarray) -> None:
-        """ALE's threads would wait for ever after an action that they do not know."""
         strange = (actions < 0) | (actions >= self.action_space.n)
         if strange.any():
             raise ValueError(f"action {actions[strange][0]}: this game has the actions 0 to {self.action_space.n - 1}")

@@ -9,14 +9,11 @@ A task's formulas index with [..., i], so that they serve one simulation and a b
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
-import mujoco
 import numpy as np
 from gymnasium.envs.mujoco.ant_v5 import AntEnv
 from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
@@ -28,6 +25,8 @@ from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
 from gymnasium.spaces import Box
 from gymnasium.utils import EzPickle
+
+from prefrl_envs.mujoco_log import no_log_file
 
 
 class Physics(Protocol):
@@ -89,7 +88,7 @@ class Task:
 
     def v5(self, **kwargs: Any) -> Any:
         """The Gymnasium environment underneath, with its own reward and termination."""
-        with _no_log_file():
+        with no_log_file():
             return self.base(**kwargs)
 
 
@@ -236,16 +235,6 @@ def clearance(physics: Physics, capsules: tuple[tuple[int, float, float], ...]) 
 def _to_target(physics: Physics) -> np.ndarray:
     """[..., 3] from Reacher's target (body 4) to its fingertip (body 3), metres."""
     return physics.xpos[..., 3, :] - physics.xpos[..., 4, :]
-
-
-@contextmanager
-def _no_log_file() -> Iterator[None]:
-    """MuJoCo would write MUJOCO_LOG.TXT into the working directory: v5's cheetah is of an older format."""
-    mujoco.set_mju_user_warning(lambda text: None if "deprecated" in text else warnings.warn(text, stacklevel=4))
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(None)
 
 
 def _ant_without_contact_forces(**kwargs: Any) -> gym.Env:

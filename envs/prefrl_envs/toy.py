@@ -13,6 +13,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from prefrl_envs.snapshots import State, generator_state, set_generator_state
+
 _GREEN, _BLUE, _DARK, _LIGHT = (60, 160, 90), (50, 90, 200), (60, 60, 70), (235, 235, 235)
 _SIDE = 128  # pixels of a frame
 _METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
@@ -39,6 +41,15 @@ class Toy(gym.Env, ABC):
         self.state = self.moved(action)
         true_reward = float(self.true_reward())
         return self.observation(), true_reward, False, False, {"true_reward": true_reward}
+
+    def get_state(self) -> State:
+        """All that the next steps depend on; see `prefrl_envs.snapshots`."""
+        return {"state": self.state.copy(), "generator": generator_state(self.np_random)}
+
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`."""
+        self.state = state["state"].copy()
+        set_generator_state(self.np_random, state["generator"])
 
     def render(self) -> np.ndarray:
         """[H, W, 3] uint8."""

@@ -13,6 +13,7 @@ from gymnasium.utils import seeding
 from mujoco.batch import Batch
 
 from prefrl_envs.mujoco import Task, Transition
+from prefrl_envs.snapshots import State, generator_state, set_generator_state
 from prefrl_envs.suite import entry
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION  # all that the next step depends on
@@ -99,6 +100,23 @@ class MujocoBatch:
     def render_states(self) -> np.ndarray:
         """[N, nq] float32 positions: what it takes to draw the current observations."""
         return self._physics.qpos.astype(np.float32)
+
+    def get_state(self) -> State:
+        """All that the next steps depend on; see `prefrl_envs.snapshots`.
+
+        Simulations [N, S] with their warm start, elapsed steps [], generators as JSON.
+        """
+        state = {"simulations": np.array(self._batch.state), "elapsed_steps": np.array(self._elapsed)}
+        generators = {f"generator.{i}": generator_state(rng) for i, rng in enumerate(self._rngs)}
+        return state | generators
+
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`."""
+        self._batch.state[:] = state["simulations"]
+        self._elapsed = int(state["elapsed_steps"])
+        self.terminal_observations = None
+        for i, rng in enumerate(self._rngs):
+            set_generator_state(rng, state[f"generator.{i}"])
 
     def env(self, index: int) -> Any:
         """A v5 environment in the state of copy `index`, to look at: what it does does not come back."""

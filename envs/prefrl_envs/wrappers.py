@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -9,6 +10,7 @@ import numpy as np
 from gymnasium.wrappers import TimeLimit
 
 from prefrl_envs.rendering import drawing_of
+from prefrl_envs.snapshots import State, add_prefix, under
 from prefrl_envs.suite import canonical_id, find
 
 OnEnd = Literal["absorb", "reset"]
@@ -40,14 +42,35 @@ class FixedHorizon(gym.Wrapper):
 
     def step(self, action: Any) -> Step:
         if self._absorbed is not None:
-            return self._absorbed, 0.0, False, False, {}
+            return _copy(self._absorbed), 0.0, False, False, {}
         obs, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
             if self.on_end == "reset":
                 obs, _ = self.env.reset()
             else:
-                self._absorbed = obs
+                self._absorbed = _copy(obs)
         return obs, float(reward), False, False, info
+
+    def get_state(self) -> State:
+        """The observation that is held, if any; see `prefrl_envs.snapshots`."""
+        if self._absorbed is None:
+            return {}
+        if isinstance(self._absorbed, dict):
+            return add_prefix(f"{_HELD}.", {name: np.array(part) for name, part in self._absorbed.items()})
+        return {_HELD: np.array(self._absorbed)}
+
+    def set_state(self, state: State) -> None:
+        """The inverse of `get_state`."""
+        parts = under(f"{_HELD}.", state)
+        self._absorbed = _copy(parts or state.get(_HELD))
+
+
+_HELD = "held"
+
+
+def _copy(obs: Any) -> Any:
+    """An observation that stays as it is, whatever is done to the array that it came in."""
+    return copy.deepcopy(obs)
 
 
 class TrueReward(gym.Wrapper):
@@ -109,5 +132,8 @@ def make_env(
             f"{env_id} may end its episodes early, and their length would tell the agent the task: "
             "fix it with --horizon N"
         )
-    env = gym.make(env_id, max_episode_steps=-1, render_mode=render_mode, **options)
+    from prefrl_envs.mujoco_log import no_log_file  # loads MuJoCo, which those of the suite's toys can do without
+
+    with no_log_file():
+        env = gym.make(env_id, max_episode_steps=-1, render_mode=render_mode, **options)
     return TimeLimit(TrueReward(FixedHorizon(env, on_end)), horizon)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from stable_baselines3.common.policies import BasePolicy
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def running_average(policy: BasePolicy, kept: float) -> AveragedModel:
@@ -14,7 +18,14 @@ def running_average(policy: BasePolicy, kept: float) -> AveragedModel:
     (`features.py`, `cnn.py`) is the latest. Izmailov et al. 2018 (arXiv 1803.05407); of policies Nikishin et al. 2018.
 
     Args:
-        kept: share of the mean that an update keeps, in [0, 1): 0.9 is the mean of about the latest 10 policies, 0 the
-            last one.
+        kept: share of the mean that an update keeps once there are enough policies in it, in [0, 1): 0.9 is the mean of
+            about the latest 10 policies, 0 the last one. Of n policies an update keeps at most n / (n + 1), so that the
+            first counts no more than the others.
     """
-    return AveragedModel(policy, multi_avg_fn=get_ema_multi_avg_fn(kept))
+
+    @torch.no_grad()
+    def update(mean: Tensors, latest: Tensors, number: Tensor | int) -> None:
+        n = int(number)
+        torch._foreach_lerp_(mean, latest, 1 - min(kept, n / (n + 1)))
+
+    return AveragedModel(policy, multi_avg_fn=update)

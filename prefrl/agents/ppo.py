@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from prefrl_envs.snapshots import State, add_prefix, under
 from stable_baselines3 import PPO
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import FloatSchedule
@@ -131,6 +132,28 @@ def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> Non
         buffer.prepare = network.centred  # its background is the same until the agent has learned from the rollout
     if isinstance(policy, CnnPolicy) and isinstance(buffer, SeenRolloutBuffer):
         buffer.seen = policy.seen
+
+
+def position(model: PPO) -> State:
+    """Where an agent is in its environments, between two rollouts: what it has seen last. Empty before the first."""
+    seen: Any = model._last_obs
+    starts: Any = model._last_episode_starts
+    if seen is None:
+        return {}
+    named = add_prefix(f"{_SEEN}.", seen) if isinstance(seen, dict) else {_SEEN: seen}
+    return {name: array.copy() for name, array in named.items()} | {"episode_starts": starts.copy()}
+
+
+def set_position(model: PPO, state: State) -> None:
+    """The inverse of `position`."""
+    if not state:
+        return
+    parts = under(f"{_SEEN}.", state)
+    model._last_obs = parts or state[_SEEN]
+    model._last_episode_starts = state["episode_starts"]
+
+
+_SEEN = "seen"
 
 
 def reset_agent(model: PPO, seed: int) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import takewhile
 
-import numpy as np
 import torch
 
 from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.labelers.base import Labeler, work
-from prefrl.queries import Answer, Comparison, Query
-from prefrl.rewards.fitting import ComparisonData, fit
+from prefrl.queries import Answer, Query, Record
+from prefrl.rewards.fitting import ComparisonData, by_pair, by_query, fit
 from prefrl.schedules import SCHEDULES
+from prefrl.seeds import Purpose, generator_of, seed_of
 from prefrl.store import PreferenceStore
 
 MAX_ATTEMPTS = 50  # times that new pairs are asked about in place of skipped ones
@@ -42,20 +43,20 @@ class Feedback(ABC):
         assert learner.reward is not None
         self._config, self._learner, self._store = config, learner, store
         self._reward = learner.reward
-        self.data = ComparisonData(self._reward.ensemble)
+        self.data = ComparisonData(self._reward.ensemble, {"pair": by_pair, "query": by_query}[learner.heldout_by])
         self.num_labels = 0
         self._waited = 0.0
 
     @abstractmethod
-    def attend(self, generator: torch.Generator) -> None:
+    def attend(self) -> None:
         """Before each rollout: asks what is due, takes answers in, fits where it is time to."""
 
     @abstractmethod
-    def conclude(self, generator: torch.Generator) -> bool:
-        """After the last rollout: learns from what is left; returns whether anything was."""
+    def conclude(self) -> bool:
+        """After the last rollout: learns from what is left; returns whether it is done, or was told to stop."""
 
     def take_waited(self) -> float:
-        """Seconds that `attend` spent waiting for labels since the last call: no time of training."""
+        """Seconds spent waiting for labels since the last call: no time of training."""
         waited, self._waited = self._waited, 0.0
         return waited
 
@@ -72,33 +73,48 @@ class Feedback(ABC):
             since_start, until_last_round, config.labels, config.initial_labels, config.query.schedule_constant
         )
 
-    def _ask(self, number: int, nonce: int) -> None:
-        """Asks about `number` pairs of the pool."""
+    def _ask(self, number: int, nonce: int, before: tuple[int, int] | None = None) -> int:
+        """Asks about `number` pairs of the pool, none of which was asked about before; returns how many there were.
+
+        Args:
+            before: step and nonce up to which the run's own past reaches in the store; None: all of it is past.
+        """
         config, step = self._config, self._learner.step
         # A stream of its own: a resumed run that finds answers here already draws the same pairs later.
-        rng = np.random.default_rng([config.seed, step, nonce])
+        rng = generator_of(config.seed, Purpose.QUERIES, step, nonce)
         fitted = self._learner.rounds > 0
-        queries = propose(self._reward, number, step, nonce, config.query, rng, fitted=fitted)
+        asked = self._store.pairs(before)
+        queries = propose(self._reward, number, step, nonce, config.query, rng, fitted=fitted, asked=asked)
         self._store.ask(queries, answers_wanted=lambda query: answers_wanted(query, config.overlap))
+        return len(queries)
 
-    def _fit(self, generator: torch.Generator) -> None:
-        """One fit to all answers so far, then the reward's normalisation over the pool of recent steps."""
-        settings, reward = self._config.reward, self._reward
+    def _fit(self) -> None:
+        """One fit to all answers so far, then the reward's normalization over the pool of recent steps."""
+        settings, reward, learner = self._config.reward, self._reward, self._learner
         recent = list(reward.pool.segments)
         reward.ensemble.see(recent)
-        epochs = settings.epochs if self._learner.rounds else settings.initial_epochs
+        epochs = settings.epochs if learner.rounds else settings.initial_epochs
+        generator = torch.Generator().manual_seed(seed_of(self._config.seed, Purpose.FIT, learner.rounds))
         began = time.perf_counter()
         stats = fit(reward.ensemble, reward.optimizer, self.data, epochs, generator)
         reward.ensemble.standardise(recent)
-        self._learner.fit_seconds += time.perf_counter() - began
-        self._learner.fit = asdict(stats)
-        self._learner.rounds += 1
+        learner.fit_seconds += time.perf_counter() - began
+        learner.fit = asdict(stats)
+        learner.rounds += 1
 
-    def _take_in(self, comparisons: list[Comparison]) -> None:
-        """More to train on, and no more than the window holds."""
-        self.data.add(comparisons)
-        if self._config.reward.label_window is not None:
-            self.data.keep_latest(self._config.reward.label_window)
+
+def number_kept(steps: Sequence[int], window: int | None) -> int:
+    """How many of the latest comparisons the reward model is trained on.
+
+    Args:
+        steps: of their queries, in the order of asking.
+        window: at least so many; None for all. What was asked at one step is forgotten together, so that no label is
+            forgotten before a fit has seen it.
+    """
+    if window is None or not steps:
+        return len(steps)
+    together = sum(1 for _ in takewhile(lambda step: step == steps[-1], reversed(steps)))
+    return min(len(steps), max(window, together))
 
 
 def answers_wanted(query: Query, overlap: float) -> int:
@@ -107,54 +123,73 @@ def answers_wanted(query: Query, overlap: float) -> int:
 
 
 class LabelerFeedback(Feedback):
-    """A labeler inside the loop, which answers at once: a run stays the same from one time to the next."""
+    """A labeler inside the loop, which answers at once: a run stays the same from one time to the next.
+
+    After a kill the store may be ahead of the checkpoint. The run's past is what was asked before the step and the
+    nonce that come next; what lies after them is asked again, and found answered.
+    """
 
     def __init__(self, config: RlhfConfig, learner: Learner, store: PreferenceStore, labeler: Labeler) -> None:
         super().__init__(config, learner, store)
         self._labeler = labeler
         self._seen: set[str] = set()
+        self._steps: list[int] = []  # of the queries of `data`
         self._read_answers()
 
-    def attend(self, generator: torch.Generator) -> None:
+    def attend(self) -> None:
         """A round every `round_steps`, the first after the random actions: ask, answer, fit."""
         since_start = self._learner.step - self._config.initial_steps
         if since_start >= self._learner.rounds * self._config.query.round_steps:
             self._answer_what_is_due()
-            self._fit_to_answers(generator)
+            self._fit_to_answers()
 
-    def conclude(self, generator: torch.Generator) -> bool:
-        """Of a run extended by labels alone, or of a labeler who skipped: the reward model learns from the rest."""
-        if self.num_labels >= self._config.labels:
-            return False
-        self._answer_what_is_due()
-        self._fit_to_answers(generator)
+    def conclude(self) -> bool:
+        """Fits once more if labels are still owed: the run was extended, or had too few pairs to ask about."""
+        if self._answer_what_is_due():
+            self._fit_to_answers()
         return True
 
-    def _answer_what_is_due(self) -> None:
-        """Has the labels answered that are due by now; for each skipped pair asks about another one."""
-        step, due = self._learner.step, self._due()
-        self._store.release(self._labeler.name)  # what it had in hand when it was killed
-        have = self._store.labels(before_step=step)
-        for attempt in range(MAX_ATTEMPTS):
-            if have >= due:
-                return
-            self._ask(due - have, attempt)
-            work(self._store, self._labeler)
-            have = self._store.labels(before_step=step + 1)
+    def _next(self) -> tuple[int, int]:
+        """Step and nonce of what is asked next."""
+        step, asked = self._learner.step, self._learner.asked
+        return step, asked[1] + 1 if asked is not None and asked[0] == step else 0
 
-    def _fit_to_answers(self, generator: torch.Generator) -> None:
+    def _answer_what_is_due(self) -> int:
+        """Has the labels answered that the budget lacks by now; returns how many queries were asked.
+
+        For each skipped pair another one is asked. What the pool has no pairs for is left to the next round.
+        """
+        due, asked = self._due(), 0
+        self._store.release(self._labeler.name)  # what it had in hand when it was killed
+        for _ in range(MAX_ATTEMPTS):
+            step, nonce = self._next()
+            lacking = due - self._store.owed(step, nonce)
+            new = self._ask(lacking, nonce, (step, nonce)) if lacking > 0 else 0
+            if not new:
+                break
+            work(self._store, self._labeler)
+            self._learner.asked = step, nonce
+            asked += new
+        return asked
+
+    def _fit_to_answers(self) -> None:
         self._read_answers()
         if not len(self.data):
             raise ValueError(
                 f"{self._labeler.name} skipped every pair it was asked about; there is nothing to learn from"
             )
-        self._fit(generator)
+        self._fit()
 
     def _read_answers(self) -> None:
-        for new in self._store.answered_in_parts(known=self._seen, up_to_step=self._learner.step):
+        for new in self._store.answered_in_parts(known=self._seen, before=self._next()):
             self._seen.update(comparison.query.id for comparison in new)
-            self.num_labels += sum(comparison.answer.comparable for comparison in new)
-            self._take_in(new)
+            usable = [comparison for comparison in new if comparison.answer.comparable]
+            self.num_labels += len(usable)
+            self.data.add(usable)
+            self._steps += [comparison.query.step for comparison in usable]
+            kept = number_kept(self._steps, self._config.reward.label_window)
+            self.data.keep(range(len(self._steps) - kept, len(self._steps)))
+            self._steps = self._steps[len(self._steps) - kept :]
 
 
 class PeopleFeedback(Feedback):
@@ -162,6 +197,11 @@ class PeopleFeedback(Feedback):
 
     They find a small stock of open queries about what the agent did lately. With `pace` wait the agent does
     nothing while labels are due; with go it does, once there are enough to start with.
+
+    Args:
+        on_wait: told for how many labels the agent waits.
+        stopped: whether to wait no longer.
+        only_labels: whether the run was extended by labels alone: they are waited for at any pace.
     """
 
     def __init__(
@@ -171,46 +211,61 @@ class PeopleFeedback(Feedback):
         store: PreferenceStore,
         on_wait: Callable[[int], None],
         stopped: Callable[[], bool],
+        *,
+        only_labels: bool = False,
     ) -> None:
         super().__init__(config, learner, store)
-        self._on_wait, self._stopped = on_wait, stopped
+        self._on_wait, self._stopped, self._only_labels = on_wait, stopped, only_labels
         self._revision = -1
+        self._kept: list[Given] = []  # what `data` holds, in its order
         self._given: set[Given] = set()
         self._fitted: set[Given] = set()  # a resumed trainer fits anew: what came meanwhile is not known
         self._fitted_step = learner.step
         self._read_answers()
 
-    def attend(self, generator: torch.Generator) -> None:
+    def attend(self) -> None:
         """Keeps the stock, waits where it has to, and fits once enough is new."""
         config = self._config
         self._store.expire(before_step=self._learner.step - config.query.pool_steps)
-        self._keep_stock()
-        began, has_waited = time.perf_counter(), False
-        while (missing := self._needed() - self._store.labels()) > 0 and not self._stopped():
-            self._on_wait(missing)
-            has_waited = True
-            time.sleep(POLL_S)
-            self._keep_stock()
-        self._waited += time.perf_counter() - began
-        if missing > 0:
+        if not self._wait_for(self._needed()):
             return  # told to stop: what was answered meanwhile is fitted to once the run goes on
-        if has_waited:
-            self._on_wait(0)  # a long fit may come now
         self._read_answers()
         new = len(self._given ^ self._fitted)
         round_is_due = self._learner.step - self._fitted_step >= config.query.round_steps
         if len(self.data) and (not self._learner.rounds or new >= FIT_AFTER or (new and round_is_due)):
-            self._fit(generator)
-            self._fitted, self._fitted_step = self._given, self._learner.step
+            self._fit_to_answers()
 
-    def conclude(self, generator: torch.Generator) -> bool:
-        """Learns from what was answered since the last fit, and takes back what nobody has answered."""
+    def conclude(self) -> bool:
+        """Waits for the labels that are left, learns from them, and takes back what nobody has answered."""
+        waits = self._config.pace == "wait" or self._only_labels
+        if waits and not self._wait_for(self._config.labels):
+            return False
         self._store.expire(before_step=self._learner.step + 1)
         self._read_answers()
-        if self._given == self._fitted or not len(self.data):
+        if self._given != self._fitted and len(self.data):
+            self._fit_to_answers()
+        return True
+
+    def _fit_to_answers(self) -> None:
+        self._fit()
+        self._fitted, self._fitted_step = self._given, self._learner.step
+
+    def _wait_for(self, needed: int) -> bool:
+        """Keeps the stock until there are so many labels, or no more pairs to ask about; False: told to stop."""
+        exhausted = self._keep_stock()
+        began, has_waited = time.perf_counter(), False
+        while (missing := needed - self._store.labels()) > 0 and not self._stopped():
+            if exhausted and not self._unanswered():
+                break
+            self._on_wait(missing)
+            has_waited = True
+            time.sleep(POLL_S)
+            exhausted = self._keep_stock()
+        self._waited += time.perf_counter() - began
+        if missing > 0 and self._stopped():
             return False
-        self._fit(generator)
-        self._fitted = self._given
+        if has_waited:
+            self._on_wait(0)  # a long fit may come now
         return True
 
     def _needed(self) -> int:
@@ -219,29 +274,49 @@ class PeopleFeedback(Feedback):
             return self._due()
         return 0 if self._learner.rounds else min(START, self._config.initial_labels)
 
-    def _keep_stock(self) -> None:
-        """Asks as many queries as are missing from the stock, never more than the budget has left."""
+    def _unanswered(self) -> int:
+        """Queries that somebody may still answer; of two opinions one may be there."""
+        counts = self._store.counts()
+        return counts.asked - counts.labels - counts.skipped - counts.expired
+
+    def _keep_stock(self) -> bool:
+        """Asks as many queries as are missing from the stock, never more than the budget has left.
+
+        Returns:
+            Whether the pool has fewer pairs than are missing.
+        """
         counts = self._store.counts()
         ahead_of_schedule = self._due() + STOCK - counts.labels
         stock = min(STOCK, ahead_of_schedule, self._config.labels - counts.labels)
-        unanswered = counts.asked - counts.labels - counts.skipped - counts.expired  # of two opinions one may be there
-        missing = stock - unanswered
-        if missing > 0:
-            self._ask(missing, nonce=counts.asked)
+        missing = stock - self._unanswered()
+        return missing > 0 and self._ask(missing, nonce=counts.asked) < missing
 
     def _read_answers(self) -> None:
-        """What is new; all of them anew where one was taken back."""
+        """Has in `data` the latest of the answers that stand, whatever came first or was taken back."""
         if (revision := self._store.revision()) == self._revision:
             return
         self._revision = revision
-        standing = [record for record in self._store.records() if record.withdrawn_at is None and not record.repeat]
-        given = {(record.query_id, record.labeler, record.answer) for record in standing if record.answer.comparable}
-        if not given >= self._given:
-            self.data = ComparisonData(self._reward.ensemble)
-            self._given = set()
-        new = given - self._given
-        known = {record.query_id for record in standing} - {query_id for query_id, _, _ in new}
-        for comparisons in self._store.answered_in_parts(known):
-            self._take_in([c for c in comparisons if (c.query.id, c.labeler, c.answer) in new])
-        self._given = given
-        self.num_labels = len({query_id for query_id, _, _ in given})
+        place = {query_id: i for i, query_id in enumerate(self._store.asked())}
+        standing = [record for record in self._store.records() if _compares(record)]
+        standing.sort(key=lambda record: place[record.query_id])
+        self._given = {_given(record) for record in standing}
+        self.num_labels = len({record.query_id for record in standing})
+        number = number_kept([record.step for record in standing], self._config.reward.label_window)
+        wanted = {_given(record) for record in standing[len(standing) - number :]}
+        self.data.keep([i for i, given in enumerate(self._kept) if given in wanted])
+        self._kept = [given for given in self._kept if given in wanted]
+        new = wanted.difference(self._kept)
+        others = set(place) - {query_id for query_id, _, _ in new}
+        for comparisons in self._store.answered_in_parts(known=others):
+            added = [c for c in comparisons if (c.query.id, c.labeler, c.answer) in new]
+            self.data.add(added)
+            self._kept += [(c.query.id, c.labeler, c.answer) for c in added]
+
+
+def _compares(record: Record) -> bool:
+    """Whether it is an answer to learn from."""
+    return record.withdrawn_at is None and not record.repeat and record.answer.comparable
+
+
+def _given(record: Record) -> Given:
+    return record.query_id, record.labeler, record.answer

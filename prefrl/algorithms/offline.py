@@ -7,13 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import torch
 from prefrl_envs.wrappers import make_env
 
 from prefrl.agents.ppo import choose_device
 from prefrl.agents.precision import choose_precision
-from prefrl.config import Precision, RewardConfig
+from prefrl.config import RewardConfig
 from prefrl.heap import keep_freed_memory
 from prefrl.metrics import pearson, spearman
 from prefrl.names import look_up
@@ -21,6 +20,7 @@ from prefrl.presets import PRESETS
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
 from prefrl.runs import RunFolder, versions
+from prefrl.seeds import Purpose, seed_of
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 
@@ -66,7 +66,12 @@ def fit_store(
             raise ValueError(f"{store} has no answered comparisons to learn from")
         config, env = reward_config(preset, env_id, number), make_env(env_id, horizon)
         ensemble = Ensemble(
-            env.observation_space, env.action_space, config, seed, device, precision(preset, env_id, env, device)
+            env.observation_space,
+            env.action_space,
+            config,
+            seed_of(seed, Purpose.REWARD_MODEL),
+            device,
+            choose_precision("auto", env.observation_space, device),
         )
         env.close()
         data = ComparisonData(ensemble)
@@ -77,7 +82,9 @@ def fit_store(
             data.add(comparisons)
             ensemble.see(segments)
         passes = config.initial_epochs if epochs is None else epochs
-        stats = fit(ensemble, make_optimizer(ensemble), data, passes, torch.Generator().manual_seed(seed))
+        stats = fit(
+            ensemble, make_optimizer(ensemble), data, passes, torch.Generator().manual_seed(seed_of(seed, Purpose.FIT))
+        )
         judged = [
             (ensemble.raw_of(distinct), [segment.true_return for segment in distinct])
             for distinct in distinct_segments(preferences)
@@ -103,12 +110,6 @@ def reward_config(preset: str, env_id: str, labels: int) -> RewardConfig:
     """
     _, reward, _ = look_up("preset", preset, PRESETS)(env_id, labels)
     return replace(reward, label_window=None, fit_sample=None)
-
-
-def precision(preset: str, env_id: str, env: gym.Env, device: str) -> Precision:
-    """That in which a run of the preset would fit it here."""
-    agent, _, _ = look_up("preset", preset, PRESETS)(env_id, 0)
-    return choose_precision("auto", env.observation_space, agent.cnn, device, agent.batch_size)
 
 
 def distinct_segments(preferences: PreferenceStore) -> Iterator[list[Segment]]:

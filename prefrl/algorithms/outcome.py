@@ -14,13 +14,12 @@ from prefrl.config import RlhfConfig
 from prefrl.evaluation import Policy, act_by, act_randomly, as_judged, play_episodes, play_games, true_returns
 from prefrl.metrics import pearson, spearman
 from prefrl.names import load_plugin
+from prefrl.processor import cpu_name
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import ComparisonData, assess
 from prefrl.rollouts import Rollout, SegmentPool
-from prefrl.runs import RunFolder, cpu_name, git_commit, peak_memory_mb, versions, write_json
-
-# Seeds of environments that no training leg shares: evaluation starts from states of its own.
-EVALUATION, RANDOM, SEGMENTS, FILM = (2**30 + 10_000 * i for i in range(4))
+from prefrl.runs import RunFolder, git_commit, peak_memory_mb, versions, write_json
+from prefrl.seeds import Purpose, generator_of, seed_of
 
 MEASURED_STEPS = 1000  # a behaviour is measured over so many, however short episodes are: what is begun must go on
 
@@ -45,8 +44,9 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
     """
     space = learner.model.action_space
     policy = as_judged(learner.model, config.env_id)
-    best = true_returns(_play(config, policy, EVALUATION))
-    chance = true_returns(_play(config, act_randomly(space, config.eval_episodes, config.seed), RANDOM))
+    best = true_returns(_play(config, policy, Purpose.EVALUATION))
+    at_random = act_randomly(space, config.eval_episodes, seed_of(config.seed, Purpose.RANDOM_POLICY))
+    chance = true_returns(_play(config, at_random, Purpose.RANDOM_POLICY))
     reward_model = None
     if feedback is not None:
         reward_model = _diagnose(config, learner, run, feedback.data)
@@ -65,6 +65,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
         "random_return_mean": float(chance.mean()),
         **score(config, policy),
         **measure(config, policy),
+        **training_games(config, learner),
         "wall_seconds": round(learner.wall_seconds, 1),
         "cpu_seconds": round(learner.cpu_seconds, 1),
         "fit_seconds": round(learner.fit_seconds, 1),
@@ -85,7 +86,7 @@ def measure(config: RlhfConfig, policy: Policy) -> dict[str, float]:
     row = find(config.env_id)
     if row is None or row.measure is None:
         return {}
-    rollout = _play(replace(config, horizon=MEASURED_STEPS), policy, EVALUATION)
+    rollout = _play(replace(config, horizon=MEASURED_STEPS), policy, Purpose.EVALUATION)
     figures = load_plugin(row.measure)(rollout.render_states)
     return {f"{name}_mean": float(np.mean(values)) for name, values in figures.items()}
 
@@ -98,16 +99,29 @@ def score(config: RlhfConfig, policy: Policy) -> dict[str, float]:
     row = find(config.env_id)
     if row is None or not row.scored:
         return {}
-    seed = config.seed + EVALUATION
+    seed = seed_of(config.seed, Purpose.EVALUATION)
     scores = play_games(
         config.env_id, policy, config.eval_episodes, seed, threads=config.threads, atari=config.atari
     )  # fmt: skip
     return {"score_mean": float(scores.mean()), "score_std": float(scores.std()), "score_games": len(scores)}
 
 
+def training_games(config: RlhfConfig, learner: Learner) -> dict[str, float | None]:
+    """How many games ended while the agent trained and how long they took; nothing where there is no score.
+
+    What is said of games that ended says nothing of those that go on, one in each console: the longer games are, the
+    more of them are missing.
+    """
+    row, games = find(config.env_id), learner.games
+    if row is None or not row.scored:
+        return {}
+    mean = games.steps / games.ended if games.ended else None
+    return {"games_ended": games.ended, "games_unfinished": config.agent.num_envs, "game_steps_mean": mean}
+
+
 def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: str) -> None:
     """Keeps one episode of the policy: what draws it, true and learned rewards. Touches no generator."""
-    rollout = _play(config, as_judged(learner.model, config.env_id), FILM, episodes=1)
+    rollout = _play(config, as_judged(learner.model, config.env_id), Purpose.EPISODE, episodes=1)
     arrays = {"true_rewards": rollout.true_rewards[:, 0]}
     if rollout.render_states is not None:
         states = rollout.render_states[:, 0]
@@ -119,9 +133,9 @@ def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: s
     save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, run.episode(name), metadata)
 
 
-def _play(config: RlhfConfig, policy: Policy, seed: int, episodes: int | None = None) -> Rollout:
+def _play(config: RlhfConfig, policy: Policy, purpose: Purpose, episodes: int | None = None) -> Rollout:
     return play_episodes(
-        config.env_id, policy, episodes or config.eval_episodes, config.seed + seed,
+        config.env_id, policy, episodes or config.eval_episodes, seed_of(config.seed, purpose),
         horizon=config.horizon, on_end=config.on_end, threads=config.threads, atari=config.atari,
     )  # fmt: skip
 
@@ -129,9 +143,9 @@ def _play(config: RlhfConfig, policy: Policy, seed: int, episodes: int | None = 
 def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData) -> dict:
     """Accuracy out of bag, and predicted against true return of fresh segments that no query used."""
     assert learner.reward is not None
-    rollout = _play(config, act_by(learner.model, deterministic=False), SEGMENTS)
+    rollout = _play(config, act_by(learner.model, deterministic=False), Purpose.DIAGNOSTICS)
     predicted, true = segment_returns(learner.reward.ensemble, config, rollout)
-    shown = np.random.default_rng(config.seed).permutation(len(true))[:500]
+    shown = generator_of(config.seed, Purpose.DIAGNOSTICS).permutation(len(true))[:500]
     save_file({"predicted_returns": predicted[shown], "true_returns": true[shown]}, run.diagnostics)
     return {
         "heldout_accuracy": assess(learner.reward.ensemble, data).heldout_accuracy,
@@ -143,6 +157,6 @@ def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: Compar
 def segment_returns(ensemble: Ensemble, config: RlhfConfig, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
     """[S] predicted and [S] true return of the segments that a rollout is cut into."""
     pool = SegmentPool(config.env_id, config.query.clip_steps, rollout.dones.size)
-    pool.add(rollout, np.random.default_rng(config.seed))
+    pool.add(rollout, generator_of(config.seed, Purpose.DIAGNOSTICS, 1))
     segments = list(pool.segments)
     return ensemble.returns(segments), np.array([segment.true_return for segment in segments], np.float32)

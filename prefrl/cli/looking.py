@@ -10,6 +10,7 @@ from prefrl_envs.games import roms
 from prefrl_envs.suite import SUITE
 
 from prefrl.cli.parsing import Folder
+from prefrl.config import check_seed
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
@@ -33,6 +34,7 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
     """
     from prefrl.playing import film, show
 
+    check_seed(seed)
     if steps is not None and steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     folder = RunFolder(run)

@@ -19,7 +19,7 @@ from prefrl_envs.suite import canonical_id, find, game_id
 from prefrl.cli.labeling import store_of
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, parse
-from prefrl.config import QueryConfig, RlhfConfig
+from prefrl.config import QueryConfig, RlhfConfig, check_seed
 from prefrl.presets import preset_config, usual_labels
 from prefrl.runs import RunFolder
 
@@ -155,6 +155,9 @@ def resume(
     )
     if config.labels == 0 and extended.labels:
         raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
+    if folder.has_ended(extended) and not folder.report.exists():
+        print(f"{run} has ended, and only its report was missing: {draw_report(folder)}")
+        return 0
     if folder.has_ended(extended):
         raise ValueError(f"{run} ended at {config.steps} steps; give more --steps or --labels to extend it")
     if fresh_agent:
@@ -197,6 +200,7 @@ def fit(
     """
     from prefrl.algorithms.offline import fit_store
 
+    check_seed(seed)
     stats = fit_store(
         store_of(store), canonical_id(env), out, preset=preset, horizon=horizon, epochs=epochs, seed=seed, device=device
     )
@@ -227,8 +231,9 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
             stop.no_longer_ask()
 
         ended = train_loop(
-            config, run, oracle, device=device, on_row=bar, on_wait=bar.wait, on_judge=judge, stopped=stop.asked
-        )
+            config, run, oracle,
+            device=device, on_row=bar, on_wait=bar.wait, on_judge=judge, on_note=bar.note, stopped=stop.asked,
+        )  # fmt: skip
     if not ended:
         print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)
         return 130

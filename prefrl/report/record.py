@@ -62,6 +62,9 @@ class RunRecord:
     @property
     def labels(self) -> int:
         """Comparisons learned from so far; 0 for a run on the true reward."""
+        answered = self.summary.get("labels_answered")
+        if isinstance(answered, int) and answered:
+            return answered  # the concluding round, too, which no row of the progress knows
         budget = self.summary.get("labels", self.config.get("labels"))
         if not isinstance(budget, int | float):
             return 0

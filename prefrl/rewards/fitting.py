@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from prefrl.config import LEAST_L2, MOST_L2
 from prefrl.losses import bradley_terry_loss
 from prefrl.metrics import heldout_accuracy
-from prefrl.queries import Comparison
+from prefrl.queries import Comparison, Query
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.inputs import by_name
 from prefrl.rewards.memory import ImagePairs
@@ -61,6 +62,16 @@ class Batch(NamedTuple):
     weights: Tensor
 
 
+def by_pair(query: Query) -> str:
+    """The segments in no order: a pair that is asked about twice is held out twice, or trained on twice."""
+    return " ".join(sorted(query.pair))
+
+
+def by_query(query: Query) -> str:
+    """The query itself, as in runs of version 0.1, whose pairs could come twice."""
+    return query.id
+
+
 class ComparisonData:
     """D comparisons of pairs of segments of T steps, which grow as answers come in.
 
@@ -72,7 +83,9 @@ class ComparisonData:
         weights: [D, M] bootstrap weight of each comparison for each member; 0 holds it out for ever.
     """
 
-    def __init__(self, ensemble: Ensemble) -> None:
+    def __init__(self, ensemble: Ensemble, heldout_by: Callable[[Query], str] = by_pair) -> None:
+        """`heldout_by`: what of a query decides its weights; two of the same name have the same."""
+        self._name_of = heldout_by
         self._inputs, self._device, self._members = ensemble.inputs, ensemble.device, ensemble.config.members
         self.vectors: dict[str, Tensor] = {}
         self.images = {
@@ -103,7 +116,8 @@ class ComparisonData:
                 kept.append(*(self._channels_first(name, segment) for segment in comparison.query.segments))
         vectors, actions = self._encode(segments, (len(usable), 2, *lengths))
         labels = torch.tensor([comparison.answer.prefer_left for comparison in usable], device=self._device)
-        weights = np.array([bootstrap_weights(comparison.query.id, self._members) for comparison in usable])
+        names = [self._name_of(comparison.query) for comparison in usable]
+        weights = np.array([bootstrap_weights(name, self._members) for name in names])
         first = len(self) == 0
         self.vectors = vectors if first else {k: torch.cat([self.vectors[k], vectors[k]]) for k in vectors}
         self.actions = actions if first else torch.cat([self.actions, actions])
@@ -123,13 +137,16 @@ class ComparisonData:
         actions = self._inputs.actions(np.concatenate([segment.actions for segment in segments]), self._device)
         return {name: rows.reshape(*shape, -1) for name, rows in vectors.items()}, actions.reshape(*shape, -1)
 
-    def keep_latest(self, number: int) -> None:
-        """Forgets all but the latest `number` comparisons."""
+    def keep(self, places: Sequence[int]) -> None:
+        """Forgets all comparisons but those with these indices."""
+        if len(places) == len(self):
+            return
         for kept in self.images.values():
-            kept.keep_latest(number)
-        self.vectors = {name: rows[-number:] for name, rows in self.vectors.items()}
-        self.actions, self.prefer_left = self.actions[-number:], self.prefer_left[-number:]
-        self.weights = self.weights[-number:]
+            kept.keep(places)
+        index = torch.as_tensor(places, dtype=torch.long, device=self._device)
+        self.vectors = {name: rows[index] for name, rows in self.vectors.items()}
+        self.actions, self.prefer_left = self.actions[index], self.prefer_left[index]
+        self.weights = self.weights[index]
 
     def batches(self, order: Tensor, size: int) -> Iterator[Batch]:
         """The comparisons with the indices `order`, a tensor on the CPU, `size` at a time."""
@@ -143,12 +160,12 @@ class ComparisonData:
             )
 
 
-def bootstrap_weights(comparison_id: str, members: int) -> list[int]:
-    """[M] Poisson(1) weights, a function of (comparison, member) alone: held out once is held out for ever.
+def bootstrap_weights(name: str, members: int) -> list[int]:
+    """[M] Poisson(1) weights, a function of (name, member) alone: held out once is held out for ever.
 
     1/e of the weights are 0, the share that a bootstrap sample of |D| out of |D| leaves out.
     """
-    return [_poisson(_uniform(f"{comparison_id} {member}")) for member in range(members)]
+    return [_poisson(_uniform(f"{name} {member}")) for member in range(members)]
 
 
 def _uniform(key: str) -> float:
@@ -261,7 +278,8 @@ def _adapt_l2(ensemble: Ensemble, train_mean: Tensor, heldout_sum: Tensor, heldo
     ratio = heldout_sum / _at_least_one(heldout_number) / train_mean
     factor = torch.where(ratio > config.l2_high, 1.1, torch.where(ratio < config.l2_low, 1 / 1.1, 1.0))
     factor = torch.where(heldout_number > 0, factor, 1.0)
-    ensemble.l2 = (ensemble.l2 * factor).clamp(1e-8, 1.0)
+    adapted = (ensemble.l2 * factor).clamp(LEAST_L2, MOST_L2)
+    ensemble.l2 = torch.where(ensemble.l2 > 0, adapted, ensemble.l2)  # off stays off
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -61,8 +61,9 @@ class ImagePairs:
         kept = self._reduced(torch.from_numpy(content))
         self._pairs.append(_Pair(self._pack(kept), tuple(kept.shape), depth))
 
-    def keep_latest(self, number: int) -> None:
-        del self._pairs[:-number]
+    def keep(self, places: Sequence[int]) -> None:
+        """Forgets all pairs but those with these indices."""
+        self._pairs = [self._pairs[place] for place in places]
 
     def take(self, indices: Iterable[int]) -> Tensor:
         """[B, 2, T, C, H, W] uint8 the images of these pairs, on the device."""

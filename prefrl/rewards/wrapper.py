@@ -26,14 +26,16 @@ class LearnedReward(gym.Wrapper, RecordConstructorArgs):
         self._reward = reward
 
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        self._obs, info = self.env.reset(**kwargs)
-        return self._obs, info
+        obs, info = self.env.reset(**kwargs)
+        self._obs = _copy(obs)
+        return obs, info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        taken = np.array(action)  # the environment may change it in place
         obs, true_reward, terminated, truncated, info = self.env.step(action)
-        batch = map_arrays(self._obs, lambda array: np.asarray(array)[None])
-        learned = float(self._reward(batch, np.asarray(action)[None])[0])
-        self._obs = obs
+        batch = map_arrays(self._obs, lambda array: array[None])
+        learned = float(self._reward(batch, taken[None])[0])
+        self._obs = _copy(obs)
         return obs, learned, terminated, truncated, {"true_reward": float(true_reward)} | info
 
 
@@ -45,8 +47,9 @@ class LearnedRewardVecEnv(VecEnvWrapper):
         self._reward = reward
 
     def reset(self) -> Observations:
-        self._obs = _copy(self.venv.reset())
-        return self._obs
+        obs: Any = self.venv.reset()
+        self._obs = _copy(obs)
+        return obs
 
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = np.array(actions)

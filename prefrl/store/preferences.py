@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Self
 
 from sqlalchemy import Connection, select, update
 
-from prefrl.queries import Answer, Comparison, Query, Record
+from prefrl.queries import Answer, Comparison, Pair, Query, Record
 from prefrl.store import contents, statements
 from prefrl.store.opening import insert, open_database
 from prefrl.store.tables import answers, labelers, meta, queries
@@ -277,23 +278,23 @@ class PreferenceStore:
                     connection.execute(statements.close_or_open(query.id))
         return changed
 
-    def answered(self, known: Container[str] = (), up_to_step: int | None = None) -> list[Comparison]:
+    def answered(self, known: Container[str] = (), before: tuple[int, int] | None = None) -> list[Comparison]:
         """Comparisons in the order in which their queries were asked, whoever answered when.
 
         Two answers to a query are two comparisons. Withdrawn answers and repeats are none.
 
         Args:
             known: ids of queries to leave out, with any answer they got since; their segments are not read.
-            up_to_step: leaves out queries asked after this step.
+            before: leaves out queries that were not asked before this step and nonce.
         """
-        return [comparison for part in self.answered_in_parts(known, up_to_step) for comparison in part]
+        return [comparison for part in self.answered_in_parts(known, before) for comparison in part]
 
     def answered_in_parts(
-        self, known: Container[str] = (), up_to_step: int | None = None
+        self, known: Container[str] = (), before: tuple[int, int] | None = None
     ) -> Iterator[list[Comparison]]:
         """The same, a few hundred at a time: a thousand comparisons of a game take 0.4 GB."""
         with self._reading.begin() as connection:
-            rows = connection.execute(statements.all_answers(up_to_step)).all()
+            rows = connection.execute(statements.all_answers(before)).all()
             rows = [row for row in rows if row.id not in known]
             for start in range(0, len(rows), contents.READ_AT_ONCE):
                 part = rows[start : start + contents.READ_AT_ONCE]
@@ -318,13 +319,29 @@ class PreferenceStore:
         with self._reading.begin() as connection:
             return connection.execute(statements.revision()).scalar_one()
 
-    def labels(self, before_step: int | None = None) -> int:
-        """How many queries have an answer that compares, of those asked before a step; without one, of all.
+    def labels(self) -> int:
+        """How many queries have an answer that compares.
 
         What a budget of labels counts: a second opinion comes on top.
         """
         with self._reading.begin() as connection:
-            return connection.execute(statements.count_labels(before_step)).scalar_one()
+            return connection.execute(statements.count_labels()).scalar_one()
+
+    def owed(self, step: int, nonce: int) -> int:
+        """How many queries asked before this step and nonce have a label, or are open to get one.
+
+        Those that were skipped or got outdated leave room in the budget for others.
+        """
+        with self._reading.begin() as connection:
+            return connection.execute(statements.count_owed(step, nonce)).scalar_one()
+
+    def pairs(self, before: tuple[int, int] | None = None) -> set[Pair]:
+        """What the queries asked before a step and nonce, or all, are about, whatever came of them."""
+        segments_of: dict[str, list[str]] = defaultdict(list)
+        with self._reading.begin() as connection:
+            for query_id, segment_id in connection.execute(statements.segment_ids(before)):
+                segments_of[query_id].append(segment_id)
+        return {frozenset(ids) for ids in segments_of.values()}
 
     def counts(self) -> Counts:
         """How far labelling is, all at one moment."""

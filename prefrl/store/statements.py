@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, distinct, exists, func, literal, select, update
+from sqlalchemy import Connection, Select, and_, delete, distinct, exists, func, literal, or_, select, update
 
 from prefrl.queries import Record
 from prefrl.store.opening import insert
@@ -104,12 +104,29 @@ def same_answer(record: Record, ranks: str | None) -> Select[Any]:
     )
 
 
+def was_asked_before(step: int, nonce: int) -> Any:
+    """Whether a query was asked before the one of this step and nonce."""
+    return or_(queries.c.step < step, and_(queries.c.step == step, queries.c.nonce < nonce))
+
+
+def segment_ids(before: tuple[int, int] | None) -> Select[Any]:
+    """Every query's id with the id of each of its segments."""
+    pairs = select(query_segments.c.query_id, query_segments.c.segment_id).join_from(query_segments, queries)
+    return pairs if before is None else pairs.where(was_asked_before(*before))
+
+
+def count_owed(step: int, nonce: int) -> Select[Any]:
+    """How many queries asked before step and nonce have a label or may get one: neither skipped nor outdated."""
+    has_label = exists(_of_this_query(answers).where(is_label, answers.c.ranks.is_not(None)))
+    return select(func.count()).select_from(queries).where(was_asked_before(step, nonce), or_(is_open, has_label))
+
+
 def query_rows() -> Select[Any]:
     """Id, step and nonce of queries."""
     return select(queries.c.id, queries.c.step, queries.c.nonce)
 
 
-def all_answers(up_to_step: int | None) -> Select[Any]:
+def all_answers(before: tuple[int, int] | None) -> Select[Any]:
     """Every answer that counts, with its query's id, step and nonce, in order of asking, then of answering."""
     statement = (
         query_rows()
@@ -118,7 +135,7 @@ def all_answers(up_to_step: int | None) -> Select[Any]:
         .where(is_label)
         .order_by(queries.c.seq, answers.c.id)
     )
-    return statement if up_to_step is None else statement.where(queries.c.step <= up_to_step)
+    return statement if before is None else statement.where(was_asked_before(*before))
 
 
 def all_records() -> Select[Any]:
@@ -141,10 +158,9 @@ def count_segments(query_id: str) -> Select[Any]:
     return select(func.count()).select_from(query_segments).where(query_segments.c.query_id == query_id)
 
 
-def count_labels(before_step: int | None) -> Select[Any]:
-    """How many queries have an answer that compares, of those asked before a step."""
-    count = select(func.count(distinct(answers.c.query_id))).where(is_label, answers.c.ranks.is_not(None))
-    return count if before_step is None else count.join_from(answers, queries).where(queries.c.step < before_step)
+def count_labels() -> Select[Any]:
+    """How many queries have an answer that compares."""
+    return select(func.count(distinct(answers.c.query_id))).where(is_label, answers.c.ranks.is_not(None))
 
 
 def count_everything(now: float) -> Select[Any]:

@@ -1,49 +1,64 @@
-"""One leg of a run: from a checkpoint, or the start, to the next."""
+"""What an agent does from one set of comparisons to the next: it explores, collects rollouts, is paid and learns.
+
+Episodes go on from one rollout to the next, and where a run is resumed from the last one before it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import torch
+from prefrl_envs.snapshots import State, add_prefix, under
 from prefrl_envs.suite import find
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents.features import observe
-from prefrl.agents.ppo import decay_rates, learn_one_rollout, reset_agent, set_rewards
+from prefrl.agents.ppo import decay_rates, learn_one_rollout, position, reset_agent, set_position, set_rewards
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.evaluation import act_by, act_randomly
 from prefrl.rollouts import EpisodeReturns, Recorder, Rollout
 from prefrl.runs import Row
+from prefrl.seeds import Purpose, generator_of, seed_of
 from prefrl.segments import part_of
 
 HELD_STEPS = 8  # that a random action lasts on average before the first comparisons
 OBSERVED_STEPS = 256  # of every environment at a time: what a game shows before learning would be half a gigabyte
 
 
-class Leg:
-    """Environments started anew and every generator seeded from (seed, step).
+class Training:
+    """The agent in its environments.
 
-    Nothing that a leg holds is saved: what outlives it is in the learner.
+    What is drawn in an iteration depends on the run's seed and the step that it begins at (`prefrl.seeds`); the
+    environments have generators of their own, which `get_state` holds.
     """
 
-    def __init__(self, config: RlhfConfig, learner: Learner, recorder: Recorder) -> None:
+    def __init__(self, config: RlhfConfig, learner: Learner, recorder: Recorder, state: State | None = None) -> None:
+        """`state`: what `get_state` gave; None begins episodes of its own."""
         self._config, self._learner, self._recorder = config, learner, recorder
-        seeds = np.random.SeedSequence([config.seed, learner.step]).generate_state(4)
-        set_random_seed(int(seeds[0]))  # SB3 draws actions and minibatches from the global generators
-        recorder.seed(int(seeds[1] % 2**31))
-        learner.model.set_env(recorder, force_reset=True)
-        self.rng = np.random.default_rng(seeds[2])
-        self.generator = torch.Generator().manual_seed(int(seeds[3]))
         row = find(config.env_id)
         self._by_sign = row is not None and row.scored
         self._returns = EpisodeReturns(recorder.num_envs)
         self._ended = np.empty((0, 2))
         set_rewards(learner.model, self._reward_rollout, learner.scale if config.agent.scale_rewards else None)
+        learner.model.set_env(recorder, force_reset=True)
+        if state is not None:
+            recorder.set_state(under("recorder.", state))
+            set_position(learner.model, under("agent.", state))
+            self._returns.running = state["returns"].copy()
+            return
+        recorder.seed(seed_of(config.seed, Purpose.ENVIRONMENTS, learner.step))
         if learner.step == 0 and is_image_space(recorder.observation_space):
             observe(learner.model, recorder.reset())  # the first rollout too is seen against a background
+
+    def get_state(self) -> State | None:
+        """Where the episodes are; None where an environment cannot say, and a resumed run begins new ones."""
+        recorder = self._recorder.get_state()
+        if recorder is None:
+            return None
+        state = add_prefix("recorder.", recorder) | add_prefix("agent.", position(self._learner.model))
+        return state | {"returns": self._returns.running.copy()}
 
     def explore(self, steps: int) -> None:
         """Fills the pool before there is anything to learn from; these steps count.
@@ -53,32 +68,35 @@ class Leg:
         model that has seen only those pays for whatever speed does. Random actions alone show little of what the
         agent does next (docs/experiments.md).
         """
+        seed, share = self._config.seed, self._config.query.random_share
+        set_random_seed(seed_of(seed, Purpose.EXPLORATION))  # SB3 draws actions from the global generators
         model = self._learner.model
         env = model.get_env()
         assert env is not None
         obs: Any = env.reset()
         untrained = act_by(model, deterministic=False)
-        at_random = act_randomly(env.action_space, env.num_envs, int(self.rng.integers(2**31)), HELD_STEPS)
-        random = np.diff(np.floor(np.arange(env.num_envs + 1) * self._config.query.random_share)) > 0
+        at_random = act_randomly(env.action_space, env.num_envs, seed_of(seed, Purpose.EXPLORATION, 1), HELD_STEPS)
+        random = np.diff(np.floor(np.arange(env.num_envs + 1) * share)) > 0
         for _ in range(-(-steps // env.num_envs)):
             actions = untrained(obs)
             actions[random] = at_random(obs)[random]
             obs, _, _, _ = env.step(actions)
             model.num_timesteps += env.num_envs
-        self._rollout = self._recorder.take()
-        self._remember()
+        self._remember(self._recorder.take(), 0)
 
     def learn_one_rollout(self) -> None:
         """The agent collects a rollout, is paid by the learned reward, and learns from it."""
-        model, config = self._learner.model, self._config
-        reset_step = config.agent.reset_step
+        learner, config = self._learner, self._config
+        model, began_at, reset_step = learner.model, learner.step, config.agent.reset_step
         if reset_step is not None and self._is_first_rollout_from(reset_step):
-            reset_agent(model, int(np.random.SeedSequence([config.seed, reset_step]).generate_state(1)[0]))
-            self._learner.average.n_averaged.zero_()  # the mean, too, begins with the next policy
+            reset_agent(model, seed_of(config.seed, Purpose.FRESH_AGENT, reset_step))
+            learner.average.n_averaged.zero_()  # the mean, too, begins with the next policy
         decay_rates(model, config.agent, config.steps)
+        # SB3 draws actions and minibatches from the global generators.
+        set_random_seed(seed_of(config.seed, Purpose.ITERATION, began_at))
         learn_one_rollout(model)
-        self._remember()
-        self._learner.average.update_parameters(model.policy)
+        self._remember(self._rollout, began_at)
+        learner.average.update_parameters(model.policy)
 
     def _is_first_rollout_from(self, step: int) -> bool:
         """Whether none of the rollouts before began at the step or after it: few steps fall on the end of one."""
@@ -88,7 +106,7 @@ class Leg:
     def row(self, labels: int) -> Row:
         """What progress.csv says of the rollout just learned from."""
         true_return, learned_return = self._ended.mean(axis=0) if len(self._ended) else (None, None)
-        learner, scores = self._learner, self._rollout.game_scores
+        learner, scores, lengths = self._learner, self._rollout.game_scores, self._rollout.game_steps
         row: Row = {
             "step": learner.step,
             "true_return": true_return,
@@ -98,6 +116,7 @@ class Leg:
             "cpu_seconds": learner.cpu_seconds,
             "games": len(scores),
             "score": float(scores.mean()) if len(scores) else None,
+            "game_steps": float(lengths.mean()) if len(scores) else None,
         }
         return row | learner.fit
 
@@ -114,9 +133,11 @@ class Leg:
             return np.sign(rollout.true_rewards) if self._by_sign else rollout.true_rewards
         return self._learner.reward.ensemble(rollout.obs, rollout.actions).reshape(rollout.dones.shape)
 
-    def _remember(self) -> None:
+    def _remember(self, rollout: Rollout, began_at: int) -> None:
         """Only now, between two rollouts, may the policy's statistics change."""
-        for start in range(0, len(self._rollout.dones), OBSERVED_STEPS):
-            observe(self._learner.model, part_of(self._rollout.obs, slice(start, start + OBSERVED_STEPS)))
-        if self._learner.reward is not None:
-            self._learner.reward.pool.add(self._rollout, self.rng)
+        learner = self._learner
+        for start in range(0, len(rollout.dones), OBSERVED_STEPS):
+            observe(learner.model, part_of(rollout.obs, slice(start, start + OBSERVED_STEPS)))
+        learner.games.add(rollout)
+        if learner.reward is not None:
+            learner.reward.pool.add(rollout, generator_of(self._config.seed, Purpose.SEGMENTS, began_at))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from stable_baselines3.common.logger import Logger
 
-from prefrl.algorithms import legs
-from prefrl.algorithms.legs import Leg
+from prefrl.algorithms import training
 from prefrl.algorithms.rlhf import make_learner, make_recorder
+from prefrl.algorithms.training import Training
 from prefrl.presets import preset_config
 
 
@@ -24,7 +24,7 @@ def paid_and_true(env_id, monkeypatch):
     paid, rollouts, take = [], [], recorder.take
     monkeypatch.setattr(learner, "scale", lambda rewards, starts: paid.append(rewards.copy()) or rewards)
     monkeypatch.setattr(recorder, "take", lambda: rollouts.append(take()) or rollouts[-1])
-    Leg(config, learner, recorder).learn_one_rollout()
+    Training(config, learner, recorder).learn_one_rollout()
     recorder.close()
     return paid[0], rollouts[0].true_rewards
 
@@ -39,11 +39,11 @@ def test_before_the_first_comparisons_a_share_of_the_environments_acts_at_random
     )
     recorder = make_recorder(config)
     learner = make_learner(config, recorder, "cpu")
-    monkeypatch.setattr(legs, "act_by", lambda model, deterministic: lambda obs: np.zeros((8, 2), np.float32))
-    monkeypatch.setattr(legs, "act_randomly", lambda *_: lambda obs: np.ones((8, 2), np.float32))
+    monkeypatch.setattr(training, "act_by", lambda model, deterministic: lambda obs: np.zeros((8, 2), np.float32))
+    monkeypatch.setattr(training, "act_randomly", lambda *_: lambda obs: np.ones((8, 2), np.float32))
     rollouts, take = [], recorder.take
     monkeypatch.setattr(recorder, "take", lambda: rollouts.append(take()) or rollouts[-1])
-    Leg(config, learner, recorder).explore(40)
+    Training(config, learner, recorder).explore(40)
     recorder.close()
     np.testing.assert_array_equal(rollouts[0].actions[..., 0].all(axis=0), np.isin(np.arange(8), list(random)))
 
@@ -65,7 +65,7 @@ def test_rewards_are_scaled_unless_the_agent_says_not_to(scales):
     learner.model.set_logger(Logger(None, []))
     rollouts, take = [], recorder.take
     recorder.take = lambda: rollouts.append(take()) or rollouts[-1]
-    Leg(config, learner, recorder).learn_one_rollout()
+    Training(config, learner, recorder).learn_one_rollout()
     recorder.close()
     # At an episode's end SB3 adds what the last state is worth, which is not looked at here.
     inside = ~rollouts[0].dones
