@@ -58,7 +58,9 @@ class Learner:
         scale: the running scale of the agent's rewards.
         reward: None where the agent trains on the true reward.
         rounds: rounds of queries done.
+        round_step: step of the latest round; None before the first.
         asked: step and nonce of the latest queries; None before the first.
+        known_queries: so many of the store's first queries belong to the run's past whatever their step (`Past`).
         heldout_by: whether a comparison is held out by its pair, or by its query, as in runs of version 0.1.
         games: Atari games that ended in training.
         wall_seconds: spent training, fits included.
@@ -72,7 +74,9 @@ class Learner:
     scale: ReturnScale
     reward: RewardLearner | None
     rounds: int = 0
+    round_step: int | None = None
     asked: tuple[int, int] | None = None
+    known_queries: int = 0
     heldout_by: HeldoutBy = "pair"
     games: Games = field(default_factory=Games)
     wall_seconds: float = 0.0
@@ -104,7 +108,9 @@ def save_checkpoint(learner: Learner, folder: Path, episodes: State | None) -> P
     manifest = {
         "step": learner.step,
         "rounds": learner.rounds,
+        "round_step": learner.round_step,
         "asked": learner.asked,
+        "known_queries": learner.known_queries,
         "heldout_by": learner.heldout_by,
         "games": asdict(learner.games),
         "wall_seconds": learner.wall_seconds,
@@ -148,6 +154,7 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> S
             _unpack(load_arrays(path / POOL), learner.reward.pool)
         learner.rounds, learner.fit = manifest["rounds"], manifest["fit"]
         learner.asked = _asked(manifest, learner.step)
+        learner.round_step, learner.known_queries = manifest.get("round_step"), manifest.get("known_queries", 0)
         learner.heldout_by = manifest.get("heldout_by", "query")
         learner.games = Games(**manifest.get("games", {}))
         learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]

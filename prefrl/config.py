@@ -226,10 +226,6 @@ def _check_reward(reward: RewardConfig) -> None:
         number = getattr(reward, name)
         _require(0 <= number < math.inf, f"{name} must be a number from 0 up, got {number}")
     _require(
-        reward.l2 == 0 or LEAST_L2 <= reward.l2 <= MOST_L2,
-        f"l2 must be 0, which turns it off, or from {LEAST_L2} to {MOST_L2}, got {reward.l2}",
-    )
-    _require(
         reward.l2_low <= reward.l2_high,
         f"l2_low must not be above l2_high, got {reward.l2_low} and {reward.l2_high}; between them l2 stays",
     )

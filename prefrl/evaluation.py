@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -75,15 +75,13 @@ def play_episodes(
         T steps of N = episodes environments; T is the horizon, which all episodes share.
     """
     venv = make_vec_env(env_id, episodes, seed, horizon=horizon, on_end=on_end, threads=threads, atari=atari)
-    recorder = Recorder(venv)
-    obs: Any = recorder.reset()
-    done = False
-    with _seeded(seed):
+    with closing(Recorder(venv)) as recorder, _seeded(seed):
+        obs: Any = recorder.reset()
+        done = False
         while not done:
             obs, _, dones, _ = recorder.step(policy(obs))
             done = bool(dones.all())
-    recorder.close()
-    return recorder.take()
+        return recorder.take()
 
 
 def play_games(
@@ -104,15 +102,14 @@ def play_games(
         seed: as for `play_episodes`.
     """
     venv = make_vec_env(env_id, games, seed, threads=threads, atari=atari)
-    obs: Any = venv.reset()
     scores = np.full(games, np.nan)
-    with _seeded(seed):
+    with closing(venv), _seeded(seed):
+        obs: Any = venv.reset()
         while np.isnan(scores).any():
             obs, _, _, infos = venv.step(policy(obs))
             for i, info in enumerate(infos):
                 if np.isnan(scores[i]):
                     scores[i] = info.get("game_score", np.nan)
-    venv.close()
     return scores
 
 

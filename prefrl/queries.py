@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from prefrl.segments import Segment
 
@@ -41,6 +42,22 @@ LEFT = Answer((0, 1))
 RIGHT = Answer((1, 0))
 TIE = Answer((0, 0))
 INCOMPARABLE = Answer(None)
+
+
+class Past(NamedTuple):
+    """Which of a store's queries a run has asked, when the store may be ahead of the run.
+
+    After a kill the run asks again, from its checkpoint on, what it had asked: those queries are not past yet.
+
+    Attributes:
+        step, nonce: of what it asks next; what was asked before is past.
+        known: so many of the first queries are past whatever their step: a run that could not go on where it was asks
+            others than it had asked, and must not forget those.
+    """
+
+    step: int
+    nonce: int
+    known: int = 0
 
 
 Pair = frozenset[str]

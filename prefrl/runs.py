@@ -129,7 +129,7 @@ class RunFolder:
             return False
         summary = self.summary()
         labels = summary["labels"]
-        if config.labeler == "human" and config.pace == "wait":
+        if config.labeler == "human" and config.pace == "wait" and not summary.get("no_more_pairs"):
             labels = min(labels, summary.get("labels_answered", labels))
         return summary["steps"] >= config.steps and labels >= config.labels
 

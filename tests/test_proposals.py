@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from prefrl.algorithms.proposals import describe, draw_pairs, propose
+from prefrl.algorithms.proposals import describe, draw_pairs, propose, unasked_pairs
 from prefrl.checkpoints import RewardLearner
 from prefrl.config import QueryConfig, RewardConfig
 from prefrl.rewards.ensemble import Ensemble
@@ -71,3 +71,27 @@ def test_too_few_segments_are_one_clear_line(reward, rng):
     reward.pool.segments.clear()
     with pytest.raises(ValueError, match="0 segments of 10 steps are too few to compare; raise --initial-steps"):
         propose(reward, 5, 0, 0, QueryConfig(), rng, fitted=False)
+
+
+def test_the_last_pair_that_was_not_asked_is_found(reward, rng):
+    """Of 435 pairs one is left: candidates drawn at random would hardly ever hold it."""
+    segments = list(reward.pool.segments)
+    pairs = {frozenset((a.id, b.id)) for a in segments for b in segments if a is not b}
+    last = pairs.pop()
+    (query,) = propose(reward, 5, 0, 0, QueryConfig(), rng, fitted=True, asked=pairs)
+    assert query.pair == last
+    assert propose(reward, 5, 0, 0, QueryConfig(), rng, fitted=True, asked=pairs | {last}) == []
+
+
+def test_segments_of_the_same_content_are_one(reward, rng):
+    one, two = list(reward.pool.segments)[:2]
+    assert len(unasked_pairs([one, one, two, two, one], set(), 10, rng)) == 1
+    assert len(unasked_pairs([one, one], set(), 10, rng)) == 0
+
+
+def test_a_selection_of_ones_own_may_pick_fewer(reward, rng):
+    assert propose(reward, 5, 0, 0, QueryConfig(selection="test_proposals:nothing"), rng, fitted=True) == []
+
+
+def nothing(candidates, num, rng):
+    return np.empty(0, int)

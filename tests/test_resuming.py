@@ -163,6 +163,37 @@ def test_a_stop_during_a_fit_costs_no_label_more(tmp_path, monkeypatch):
     assert len(comparisons(folder)) == len(comparisons(whole)) == 50
 
 
+def test_a_stop_in_a_round_adds_no_fit(tmp_path):
+    """A round is due at every rollout here, and would be once more at the step at which the run was stopped."""
+    query = dataclasses.replace(SMALL.query, round_steps=100)
+    config = dataclasses.replace(SMALL, query=query)
+    _, whole = run(config, tmp_path / "whole")
+
+    class Counts(Oracle):
+        answers = 0
+
+        def label(self, query):
+            Counts.answers += 1
+            return super().label(query)
+
+    counting = Counts(config.oracle, config.seed)
+    _, folder = run(config, tmp_path / "run", counting, stopped=lambda: Counts.answers >= 12)
+    run(config, folder.path)
+    assert_same_run(whole, folder)
+
+
+def test_queries_of_a_run_that_could_not_go_on_where_it_was_count(tmp_path):
+    """It asks others than it had asked before it was killed, and those were answered, too."""
+    config = dataclasses.replace(small("CartPole-v1", horizon=40), labels=40, checkpoint_steps=400)
+    _, folder = run(config, tmp_path / "run")
+    for late in checkpoints(folder.checkpoints)[1:]:
+        shutil.rmtree(late)
+    folder.forget_outcome()
+    assert run(config, folder.path)[0]
+    with PreferenceStore.existing(folder.store) as store:
+        assert store.labels() == folder.summary()["labels_answered"] == 40
+
+
 def test_labels_are_added_to_a_run_that_has_ended_and_no_more_than_that(tmp_path):
     _, folder = run(dataclasses.replace(SMALL, labels=40), tmp_path / "run")
     for labels in (60, 80):
@@ -237,6 +268,12 @@ def test_a_budget_that_no_run_could_meet_is_one_line_at_the_start():
         check(dataclasses.replace(SMALL, labels=10**6), "cpu")
 
 
+@pytest.mark.parametrize("l2", [5.0, 1e-9])
+def test_an_l2_that_would_be_another_is_refused(l2):
+    with pytest.raises(ValueError, match=f"l2 must be 0, which turns it off, or from 1e-08 to 1.0, got {l2}"):
+        check(dataclasses.replace(SMALL, reward=dataclasses.replace(SMALL.reward, l2=l2)), "cpu")
+
+
 def test_a_budget_that_the_run_did_not_meet_is_one_line_at_the_end(tmp_path):
     query = dataclasses.replace(SMALL.query, initial_steps=80, pool_steps=20)  # two segments at a time
     config, notes = dataclasses.replace(SMALL, query=query), []
@@ -259,7 +296,8 @@ class TestPeople:
         ended, _ = run_people(more, made, on_wait=waits.append, stopped=lambda: len(waits) >= 2)
         assert not ended
         assert waits == [20, 20]
-        assert not made.summary_file.exists()  # it has not ended: its answers are missing
+        assert not made.has_ended(more)  # its answers are missing; what it came to before is still there
+        assert made.policy.exists()
         ended, _ = run_with_a_person(more, folder)
         assert ended
         assert made.summary()["labels_answered"] == 40
@@ -277,6 +315,28 @@ class TestPeople:
         ended, made = run_with_a_person(dataclasses.replace(HUMAN, query=query), tmp_path / "run", waits.append)
         assert ended
         assert made.summary()["labels_answered"] == HUMAN.labels
+
+    def test_an_extension_of_one_who_does_not_wait_is_waited_for_even_after_a_kill(self, tmp_path):
+        config = dataclasses.replace(HUMAN, labels=20, pace="go")
+        _, made = run_with_a_person(config, tmp_path / "run")
+        more, waits = dataclasses.replace(config, labels=40), []
+        for _ in range(2):
+            ended, _ = run_people(more, made, on_wait=waits.append, stopped=lambda: len(waits) >= 1)
+            assert not ended
+        assert run_with_a_person(more, made.path)[0]
+        assert made.summary()["labels_answered"] == 40
+
+    def test_a_run_that_ended_for_want_of_pairs_has_ended(self, tmp_path):
+        query = dataclasses.replace(HUMAN.query, initial_steps=80, pool_steps=20)
+        config, notes = dataclasses.replace(HUMAN, query=query), []
+        from prefrl.runs import RunFolder
+
+        folder = RunFolder(tmp_path / "run")
+        folder.create(config)
+        with Person(folder.store):
+            assert run_people(config, folder, on_note=notes.append)[0]
+        assert "no more different pairs" in notes[0]
+        assert folder.has_ended(config)
 
 
 def run_people(config, folder, **kwargs):

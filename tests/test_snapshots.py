@@ -3,9 +3,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers import FrameStackObservation
 from prefrl_envs import snapshots
 from prefrl_envs.suite import SUITE
-from prefrl_envs.wrappers import make_env
+from prefrl_envs.wrappers import TrueReward, make_env
 from safetensors.numpy import load, save
 
 from prefrl.rollouts import Recorder
@@ -122,3 +123,40 @@ class _Counting(_Silent):
 
     def set_state(self, state):
         self.count = int(state["count"])
+
+
+class _OtherMeaning(_Silent):
+    def get_state(self):
+        return np.zeros(3)
+
+    def set_state(self, positions, velocities):
+        raise AssertionError("not with these")
+
+
+class _WithArguments(_OtherMeaning):
+    def get_state(self, joint):
+        return {"joint": np.zeros(1)}
+
+
+@pytest.mark.parametrize("kind", [_OtherMeaning, _WithArguments])
+def test_methods_of_that_name_with_another_meaning_are_none(kind):
+    assert snapshots.get_state(kind()) is None
+
+
+def test_a_wrapper_that_may_have_a_state_and_gives_none_is_not_passed_over():
+    """Its stack would be empty where the run that was not stopped has the latest frames in it."""
+    assert snapshots.get_state(FrameStackObservation(_Counting(), 3)) is None
+
+
+def test_a_wrapper_that_gives_its_state_speaks_for_what_is_inside():
+    env = _Speaks(FrameStackObservation(_Silent(), 3))
+    env.reset()
+    assert list(snapshots.get_state(TrueReward(env))) == ["1.all"]
+
+
+class _Speaks(gym.Wrapper):
+    def get_state(self):
+        return {"all": np.zeros(1)}
+
+    def set_state(self, state):
+        pass

@@ -5,7 +5,7 @@ import pytest
 from stores import Always, a_query, a_segment, counts, ids, sql
 
 from prefrl.labelers.base import work
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Query
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Past, Query
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore, statements
 
@@ -193,24 +193,27 @@ class TestReading:
         with pytest.raises(ValueError, match=f"segment {damaged} is damaged"):
             filled.answered()
 
-    @pytest.mark.parametrize("before, num", [((0, 0), 0), ((0, 1), 1), ((100, 0), 1), ((100, 1), 4), (None, 4)])
-    def test_only_before_a_step_and_nonce(self, filled, before, num):
-        assert len(filled.answered(before=before)) == num
+    @pytest.mark.parametrize(
+        "past, num", [((0, 0), 0), ((0, 1), 1), ((100, 0), 1), ((100, 1), 4), ((0, 0, 3), 2), (None, 4)]
+    )
+    def test_only_what_a_run_has_asked(self, filled, past, num):
+        assert len(filled.answered(past=None if past is None else Past(*past))) == num
+        assert filled.last_query() == 5
 
-    @pytest.mark.parametrize("before, num", [((0, 0), 0), ((0, 1), 2), ((100, 0), 2), ((101, 0), 4)])
-    def test_what_is_owed_before_a_step_leaves_out_skips_and_keeps_what_is_open(self, filled, before, num):
+    @pytest.mark.parametrize("past, num", [((0, 0), 0), ((0, 1), 2), ((100, 0), 2), ((101, 0), 4), ((0, 0, 3), 3)])
+    def test_what_is_owed_before_a_step_leaves_out_skips_and_keeps_what_is_open(self, filled, past, num):
         """Query 1 is open, and one of the three asked at step 100 was skipped."""
-        assert filled.owed(*before) == num
+        assert filled.owed(Past(*past)) == num
         assert filled.labels() == 3
 
     def test_an_outdated_query_is_owed_no_longer_and_its_pair_stays_known(self, filled):
         assert filled.expire(before_step=101) == 1
-        assert filled.owed(101, 0) == 3
+        assert filled.owed(Past(101, 0)) == 3
         assert len(filled.pairs()) == 5
 
     def test_pairs_are_in_no_order_and_may_be_of_the_past_alone(self, filled):
-        assert filled.pairs((0, 1)) == {frozenset(s.id for s in a_query(i).segments) for i in (0, 1)}
-        assert len(filled.pairs((100, 1))) == 5
+        assert filled.pairs(Past(0, 1)) == {frozenset(s.id for s in a_query(i).segments) for i in (0, 1)}
+        assert len(filled.pairs(Past(100, 1))) == 5
 
     def test_counts(self, filled):
         assert filled.counts() == counts(asked=5, open=1, labels=3, skipped=1)

@@ -6,7 +6,7 @@ import pytest
 from stores import Always, a_query, counts, ids
 
 from prefrl.labelers.base import work
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Record
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Past, Record
 from prefrl.store import PreferenceStore
 
 
@@ -100,7 +100,7 @@ class TestTwoAnswers:
         assert store.counts() == counts(asked=1, labels=1)
         assert store.claim("cid") is None
         assert [each.labeler for each in store.answered()] == ["ann", "bob"]
-        assert store.labels() == store.owed(1, 1) == 1
+        assert store.labels() == store.owed(Past(1, 1)) == 1
 
     def test_the_first_one_counts_at_once(self, store):
         store.ask([a_query(1)], answers_wanted=2)

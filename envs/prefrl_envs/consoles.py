@@ -119,7 +119,7 @@ class RemoteConsoles:
         self._shared = _shared(self._file.name, number, screen_shape)
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "prefrl_envs.consoles"],
+            [sys.executable, "-P", "-m", "prefrl_envs.consoles"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment,
         )  # fmt: skip
         self._tell({"game": game, "number": number, "boxes": boxes, "show_score": show_score, "file": self._file.name})
@@ -151,7 +151,8 @@ class RemoteConsoles:
     def close(self) -> None:
         if self._process.stdin is None or self._process.stdin.closed:
             return
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+            self._process.stdin.close()
         self._process.wait()
         self._file.close()
         with contextlib.suppress(OSError):
@@ -180,7 +181,10 @@ def serve() -> None:
     """The other process: does what it is told until nobody is there any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which then closes the pipe
     cv2.setNumThreads(1)
-    about = json.loads(sys.stdin.readline())
+    first = sys.stdin.readline()
+    if not first:
+        return
+    about = json.loads(first)
     boxes = [Box(*box) for box in about["boxes"]]
     consoles = Consoles(about["game"], about["number"], boxes, about["show_score"])
     seen = _shared(about["file"], about["number"], consoles.screen_shape)

@@ -1,7 +1,7 @@
 """Where an environment is, as arrays: saved in the middle of an episode, it goes on from there bit for bit.
 
-An environment takes part by two methods: `get_state() -> dict[str, np.ndarray]` and `set_state(state)`. The suite's
-have them; one from elsewhere may. Nothing is pickled.
+An environment takes part by two methods: `get_state()`, which gives arrays by name, and `set_state(state)`. The suite's
+have them; one from elsewhere may, and so may a wrapper, which then speaks for all that is inside it. No pickles.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 State = dict[str, np.ndarray]
 
@@ -20,18 +20,16 @@ _ELAPSED = "elapsed_steps"
 
 
 def get_state(env: gym.Env) -> State | None:
-    """The state of an environment and of every wrapper around it; None where the environment itself has none to give.
+    """The state of an environment with its wrappers; None where one of them may have a state and does not give it.
 
     Keys begin with the layer's depth, 0 for the outermost.
     """
-    if not hasattr(env.unwrapped, "get_state"):
-        return None
     state: State = {}
     for depth, layer in enumerate(_layers(env)):
-        if isinstance(layer, TimeLimit):
-            state[f"{depth}.{_ELAPSED}"] = np.array(layer._elapsed_steps or 0)
-        elif hasattr(layer, "get_state"):
-            state |= add_prefix(f"{depth}.", layer.get_state())
+        own = _own_state(layer)
+        if own is None:
+            return None
+        state |= add_prefix(f"{depth}.", own)
     return state
 
 
@@ -47,12 +45,33 @@ def set_state(env: gym.Env, state: State) -> None:
 
 
 def _layers(env: gym.Env) -> Iterator[Any]:
-    """The environment with its wrappers, outermost first."""
+    """The wrappers, outermost first, down to what speaks for all that is inside it: the environment, as a rule."""
     layer: Any = env
     while isinstance(layer, gym.Wrapper):
         yield layer
+        if not (isinstance(layer, _WITHOUT_STATE) or getattr(layer, "is_a_layer", False)):
+            return
         layer = layer.env
     yield layer
+
+
+_WITHOUT_STATE = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
+"""Gymnasium's own that `make` puts on: the first two change nothing after a reset, the third's state is known."""
+
+
+def _own_state(layer: Any) -> State | None:
+    """What a layer gives of itself; None where it may have a state and gives none, or not by these methods."""
+    if isinstance(layer, TimeLimit):
+        return {_ELAPSED: np.array(layer._elapsed_steps or 0)}
+    if not (hasattr(layer, "get_state") and hasattr(layer, "set_state")):
+        passes_on = isinstance(layer, _WITHOUT_STATE) or getattr(layer, "is_a_layer", False)
+        return {} if passes_on else None
+    try:
+        state = layer.get_state()
+    except TypeError:  # it wants arguments: another method of that name
+        return None
+    is_state = isinstance(state, dict) and all(isinstance(array, np.ndarray) for array in state.values())
+    return state if is_state else None
 
 
 def generator_state(generator: np.random.Generator) -> np.ndarray:

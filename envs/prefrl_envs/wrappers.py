@@ -17,7 +17,13 @@ OnEnd = Literal["absorb", "reset"]
 Step = tuple[Any, float, bool, bool, dict[str, Any]]
 
 
-class FixedHorizon(gym.Wrapper):
+class Layer(gym.Wrapper):
+    """One of ours, which says of its own state all there is, and nothing of what is inside (`snapshots`)."""
+
+    is_a_layer = True
+
+
+class FixedHorizon(Layer):
     """Never ends an episode: one that ends inside is either held at its end or followed by the next.
 
     Otherwise the length of an episode tells the agent how well it does, and a learned reward
@@ -73,7 +79,7 @@ def _copy(obs: Any) -> Any:
     return copy.deepcopy(obs)
 
 
-class TrueReward(gym.Wrapper):
+class TrueReward(Layer):
     """Puts the reward into info["true_reward"] as well, where oracles and metrics look for it."""
 
     def step(self, action: Any) -> Step:
@@ -81,7 +87,7 @@ class TrueReward(gym.Wrapper):
         return obs, float(reward), terminated, truncated, {"true_reward": float(reward)} | info
 
 
-class HideReward(gym.Wrapper):
+class HideReward(Layer):
     """Returns reward 0.0 and leaves the true reward in info["true_reward"] alone.
 
     An agent that learns from preferences must not be able to see it, not even by mistake.
@@ -92,7 +98,7 @@ class HideReward(gym.Wrapper):
         return obs, 0.0, terminated, truncated, {"true_reward": float(reward)} | info
 
 
-class RenderState(gym.Wrapper):
+class RenderState(Layer):
     """Adds `render_state`: what it takes to draw the current observation later, in another environment.
 
     Drawing every step would cost more than the training, and drawing in the training environment

@@ -14,7 +14,7 @@ from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.labelers.base import Labeler, work
-from prefrl.queries import Answer, Query, Record
+from prefrl.queries import Answer, Past, Query, Record
 from prefrl.rewards.fitting import ComparisonData, by_pair, by_query, fit
 from prefrl.schedules import SCHEDULES
 from prefrl.seeds import Purpose, generator_of, seed_of
@@ -37,6 +37,7 @@ class Feedback(ABC):
     Attributes:
         data: the comparisons that the reward model is trained on.
         num_labels: answers that compare.
+        no_more_pairs: whether the run ended without labels that it waited for: the pool had no pairs to ask about.
     """
 
     def __init__(self, config: RlhfConfig, learner: Learner, store: PreferenceStore) -> None:
@@ -45,6 +46,7 @@ class Feedback(ABC):
         self._reward = learner.reward
         self.data = ComparisonData(self._reward.ensemble, {"pair": by_pair, "query": by_query}[learner.heldout_by])
         self.num_labels = 0
+        self.no_more_pairs = False
         self._waited = 0.0
 
     @abstractmethod
@@ -73,17 +75,17 @@ class Feedback(ABC):
             since_start, until_last_round, config.labels, config.initial_labels, config.query.schedule_constant
         )
 
-    def _ask(self, number: int, nonce: int, before: tuple[int, int] | None = None) -> int:
+    def _ask(self, number: int, nonce: int, past: Past | None = None) -> int:
         """Asks about `number` pairs of the pool, none of which was asked about before; returns how many there were.
 
         Args:
-            before: step and nonce up to which the run's own past reaches in the store; None: all of it is past.
+            past: what of the store the run has asked; None: all.
         """
         config, step = self._config, self._learner.step
         # A stream of its own: a resumed run that finds answers here already draws the same pairs later.
         rng = generator_of(config.seed, Purpose.QUERIES, step, nonce)
         fitted = self._learner.rounds > 0
-        asked = self._store.pairs(before)
+        asked = self._store.pairs(past)
         queries = propose(self._reward, number, step, nonce, config.query, rng, fitted=fitted, asked=asked)
         self._store.ask(queries, answers_wanted=lambda query: answers_wanted(query, config.overlap))
         return len(queries)
@@ -137,22 +139,26 @@ class LabelerFeedback(Feedback):
         self._read_answers()
 
     def attend(self) -> None:
-        """A round every `round_steps`, the first after the random actions: ask, answer, fit."""
-        since_start = self._learner.step - self._config.initial_steps
-        if since_start >= self._learner.rounds * self._config.query.round_steps:
+        """A round every `round_steps`, the first after the random actions: ask, answer, fit. One a step at most."""
+        learner = self._learner
+        since_start = learner.step - self._config.initial_steps
+        if since_start >= learner.rounds * self._config.query.round_steps and learner.round_step != learner.step:
             self._answer_what_is_due()
             self._fit_to_answers()
+            learner.round_step = learner.step
 
     def conclude(self) -> bool:
         """Fits once more if labels are still owed: the run was extended, or had too few pairs to ask about."""
         if self._answer_what_is_due():
             self._fit_to_answers()
+        self.no_more_pairs = self.num_labels < self._config.labels
         return True
 
-    def _next(self) -> tuple[int, int]:
-        """Step and nonce of what is asked next."""
+    def _past(self) -> Past:
+        """What the run has asked so far, by step and nonce of what it asks next."""
         step, asked = self._learner.step, self._learner.asked
-        return step, asked[1] + 1 if asked is not None and asked[0] == step else 0
+        nonce = asked[1] + 1 if asked is not None and asked[0] == step else 0
+        return Past(step, nonce, self._learner.known_queries)
 
     def _answer_what_is_due(self) -> int:
         """Has the labels answered that the budget lacks by now; returns how many queries were asked.
@@ -162,18 +168,20 @@ class LabelerFeedback(Feedback):
         due, asked = self._due(), 0
         self._store.release(self._labeler.name)  # what it had in hand when it was killed
         for _ in range(MAX_ATTEMPTS):
-            step, nonce = self._next()
-            lacking = due - self._store.owed(step, nonce)
-            new = self._ask(lacking, nonce, (step, nonce)) if lacking > 0 else 0
+            past = self._past()
+            lacking = due - self._store.owed(past)
+            new = self._ask(lacking, past.nonce, past) if lacking > 0 else 0
             if not new:
                 break
             work(self._store, self._labeler)
-            self._learner.asked = step, nonce
+            self._learner.asked = past.step, past.nonce
             asked += new
         return asked
 
     def _fit_to_answers(self) -> None:
         self._read_answers()
+        if self._learner.asked is None:
+            raise ValueError("all clips that were recorded are alike, so that there are no two to compare")
         if not len(self.data):
             raise ValueError(
                 f"{self._labeler.name} skipped every pair it was asked about; there is nothing to learn from"
@@ -181,7 +189,7 @@ class LabelerFeedback(Feedback):
         self._fit()
 
     def _read_answers(self) -> None:
-        for new in self._store.answered_in_parts(known=self._seen, before=self._next()):
+        for new in self._store.answered_in_parts(known=self._seen, past=self._past()):
             self._seen.update(comparison.query.id for comparison in new)
             usable = [comparison for comparison in new if comparison.answer.comparable]
             self.num_labels += len(usable)
@@ -221,6 +229,7 @@ class PeopleFeedback(Feedback):
         self._given: set[Given] = set()
         self._fitted: set[Given] = set()  # a resumed trainer fits anew: what came meanwhile is not known
         self._fitted_step = learner.step
+        self._short_at: tuple[int, int] | None = None  # step and rounds at which the pool had no more pairs
         self._read_answers()
 
     def attend(self) -> None:
@@ -244,6 +253,7 @@ class PeopleFeedback(Feedback):
         self._read_answers()
         if self._given != self._fitted and len(self.data):
             self._fit_to_answers()
+        self.no_more_pairs = waits and self.num_labels < self._config.labels
         return True
 
     def _fit_to_answers(self) -> None:
@@ -283,13 +293,18 @@ class PeopleFeedback(Feedback):
         """Asks as many queries as are missing from the stock, never more than the budget has left.
 
         Returns:
-            Whether the pool has fewer pairs than are missing.
+            Whether the pool has fewer pairs than are missing; it is not searched again until it has changed.
         """
+        now = self._learner.step, self._learner.rounds
         counts = self._store.counts()
         ahead_of_schedule = self._due() + STOCK - counts.labels
         stock = min(STOCK, ahead_of_schedule, self._config.labels - counts.labels)
         missing = stock - self._unanswered()
-        return missing > 0 and self._ask(missing, nonce=counts.asked) < missing
+        if missing <= 0 or self._short_at == now:
+            return missing > 0
+        if self._ask(missing, nonce=counts.asked) < missing:
+            self._short_at = now
+        return self._short_at == now
 
     def _read_answers(self) -> None:
         """Has in `data` the latest of the answers that stand, whatever came first or was taken back."""

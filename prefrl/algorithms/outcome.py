@@ -57,6 +57,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
         "preset": config.preset,
         "labels": config.labels,
         "labels_answered": feedback.num_labels if feedback is not None else 0,
+        "no_more_pairs": feedback is not None and feedback.no_more_pairs,
         "seed": config.seed,
         "steps": learner.step,
         "true_return_mean": float(best.mean()),

@@ -17,8 +17,6 @@ from prefrl.rewards.ensemble import Ensemble
 from prefrl.segments import Segment
 from prefrl.selection import SELECTIONS, Candidates, Selection, uniform
 
-DRAWS = 5  # of candidates, where those of the first were nearly all asked before
-
 
 def propose(
     reward: RewardLearner,
@@ -50,25 +48,53 @@ def propose(
             "raise --initial-steps or lower --clip-steps"
         )
     select: Selection = look_up_or_load("selection", config.selection, SELECTIONS) if fitted else uniform
-    queries: list[Query] = []
-    taken = set(asked)
-    for _ in range(DRAWS):
-        pairs = draw_pairs(len(segments), config.oversample * num, rng)
-        candidates = describe(reward.ensemble, segments, pairs)
-        while len(queries) < num and len(candidates):
-            picked = select(candidates, min(num - len(queries), len(candidates)), rng)
-            for place in picked:
-                one, two = (segments[i] for i in pairs[place])
-                pair = frozenset((one.id, two.id))
-                if pair not in taken and one.id != two.id:
-                    queries.append(Query((one, two) if rng.random() < 0.5 else (two, one), step, nonce))
-                    taken.add(pair)
-            # Others take the places of those that were asked before, or whose segments have the same content.
-            left = np.setdiff1d(np.arange(len(candidates)), picked)
-            pairs, candidates = pairs[left], candidates.part(left)
-        if len(queries) == num:
-            break
-    return queries
+    taken, number = set(asked), config.oversample * num
+    picked = _pick(draw_pairs(len(segments), number, rng), num, segments, taken, reward.ensemble, select, rng)
+    if len(picked) < num:  # nearly all pairs of the pool were asked, or many of its segments are alike
+        left = unasked_pairs(segments, taken, number, rng)
+        picked += _pick(left, num - len(picked), segments, taken, reward.ensemble, select, rng)
+    return [Query(pair if rng.random() < 0.5 else pair[::-1], step, nonce) for pair in picked]
+
+
+def _pick(
+    pairs: np.ndarray,
+    num: int,
+    segments: list[Segment],
+    taken: set[Pair],
+    ensemble: Ensemble,
+    select: Selection,
+    rng: np.random.Generator,
+) -> list[tuple[Segment, Segment]]:
+    """At most `num` of the candidates `pairs` [P, 2] that `select` chooses: of two different segments, not in `taken`.
+
+    Adds them to `taken`. Only segments that are chosen are named: that takes a millisecond of a game's.
+    """
+    chosen: list[tuple[Segment, Segment]] = []
+    if not len(pairs):
+        return chosen
+    candidates = describe(ensemble, segments, pairs)
+    while len(chosen) < num and len(candidates):
+        picked = select(candidates, min(num - len(chosen), len(candidates)), rng)
+        if not len(picked):
+            break  # a selection of one's own may leave the rest
+        for i, j in pairs[picked]:
+            pair = frozenset((segments[i].id, segments[j].id))
+            if len(pair) == 2 and pair not in taken:
+                chosen.append((segments[i], segments[j]))
+                taken.add(pair)
+        left = np.setdiff1d(np.arange(len(candidates)), picked)
+        pairs, candidates = pairs[left], candidates.part(left)
+    return chosen
+
+
+def unasked_pairs(segments: list[Segment], taken: Set[Pair], number: int, rng: np.random.Generator) -> np.ndarray:
+    """[P, 2] pairs of segments of different content that are not in `taken`; P = number, or all that there are."""
+    distinct = list({segment.id: i for i, segment in enumerate(segments)}.values())
+    if len(distinct) < 2:
+        return np.empty((0, 2), np.int64)
+    drawn = np.array(distinct)[draw_pairs(len(distinct), number + len(taken), rng)]
+    unasked = [frozenset((segments[i].id, segments[j].id)) not in taken for i, j in drawn]
+    return drawn[unasked][:number]
 
 
 def draw_pairs(num_segments: int, number: int, rng: np.random.Generator) -> np.ndarray:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import torch
@@ -27,7 +28,7 @@ from prefrl.algorithms.feedback import Feedback, LabelerFeedback, PeopleFeedback
 from prefrl.algorithms.outcome import finish, record_episode
 from prefrl.algorithms.training import Training
 from prefrl.checkpoints import Learner, RewardLearner, checkpoints, load_checkpoint, save_checkpoint
-from prefrl.config import AtariConfig, PpoConfig, RlhfConfig
+from prefrl.config import LEAST_L2, MOST_L2, AtariConfig, PpoConfig, RlhfConfig
 from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
 from prefrl.names import look_up_or_load
@@ -78,18 +79,17 @@ def train(
         Whether the run reached its end; only then does its folder hold policy.zip and summary.json.
     """
     keep_freed_memory()
-    with only_trainer(run.path):
-        recorder = make_recorder(config)
+    with only_trainer(run.path), closing(make_recorder(config)) as recorder:
         # Small networks lose by a second thread what the environments gain.
         torch.set_num_threads(config.threads if has_images(recorder) else 1)
         precision = choose_precision(config.precision, recorder.observation_space, device)
         if config.precision == "auto" and is_image_space(recorder.observation_space):
             on_note(f"precision {precision}: {fast_precision(device)[1]}")
         config = replace(config, precision=precision)  # once and for all, also on another machine
-        learner, episodes = make_learner(config, recorder, device), None
+        learner, episodes, begins_anew = make_learner(config, recorder, device), None, False
         if found := checkpoints(run.checkpoints):
             episodes = load_checkpoint(found[-1], learner, recorder, device)
-            if episodes is None:
+            if begins_anew := episodes is None:
                 on_note(BEGIN_ANEW)
         elif run.summary_file.exists():
             raise ValueError(
@@ -98,23 +98,25 @@ def train(
             )
         with PreferenceStore(run.store_location(config)) as store:
             store.belong_to(run.id(), f"{config.env_id} with seed {config.seed} in {run.path}")
+            if begins_anew:
+                learner.known_queries = store.last_query()  # others are asked now than those that it had asked
             # A run that has ended, and has no more steps to do, goes on for its labels alone.
             only_labels = run.summary_file.exists() and learner.step >= config.steps
             feedback = make_feedback(config, run, learner, store, labeler, on_wait, stopped, only_labels)
             run.forget_rows_after(learner.step)
             run.write_config(config)  # it may ask for more than the run was made for
-            run.forget_outcome()  # last: what cannot go on keeps what it came to
+            if not only_labels:
+                run.forget_outcome()  # last: what cannot go on keeps what it came to
             tensorboard = TensorBoardOutputFormat(str(run.tensorboard))
             learner.model.set_logger(Logger(str(run.path), [tensorboard]))
             training = Training(config, learner, recorder, episodes)
             ended = learn(config, run, training, learner, recorder, feedback, on_row, stopped)
             if ended:
-                if feedback is not None and feedback.num_labels < config.labels and config.pace == "wait":
+                if feedback is not None and feedback.no_more_pairs:
                     on_note(too_few_pairs(feedback.num_labels, config))
                 on_judge()
                 finish(config, learner, run, feedback)
         tensorboard.close()
-        recorder.close()
     return ended
 
 
@@ -131,25 +133,27 @@ def learn(
     """The iterations of a run, until its end or until told to stop; returns whether it reached its end."""
     if learner.step == 0:
         record_episode(config, learner, run, "before")
-    while learner.step < config.steps and not stopped():
+    stop = stopped()
+    while learner.step < config.steps and not stop:
         began, cpu_began, began_at = time.perf_counter(), cpu_seconds(recorder), learner.step
         if feedback is not None:
             if learner.step == 0:
                 training.explore(config.initial_steps)
             feedback.attend()
             began += feedback.take_waited()
-        told_to_stop = stopped()  # while it waited or fitted: nothing may be there to learn from
-        if not told_to_stop:
+            stop = stopped()  # while it waited or fitted: nothing may be there to learn from
+        if not stop:
             training.learn_one_rollout()
         learner.wall_seconds += time.perf_counter() - began
         learner.cpu_seconds += cpu_seconds(recorder) - cpu_began
-        if not told_to_stop:
+        if not stop:
             row = training.row(feedback.num_labels if feedback else 0)
             log(learner, row)
             run.append(row)
             run.write_status(config, learner.step, feedback.num_labels if feedback else 0)
             on_row(row)
-        if stopped() or is_on_the_grid(config, began_at, learner.step):
+            stop = stopped()
+        if stop or is_on_the_grid(config, began_at, learner.step):
             if learner.step >= config.steps / 2 and not run.episode("midway").exists():
                 record_episode(config, learner, run, "midway")
             save_checkpoint(learner, run.checkpoints, training.get_state())
@@ -235,7 +239,15 @@ def check(config: RlhfConfig, device: str) -> None:
             f"{config.initial_steps} steps before learning, in {num_envs} environments, do not make two clips of "
             f"{clip_steps} to compare; raise --initial-steps, or --steps of which it is a part, or lower --clip-steps"
         )
-    recorder = make_recorder(config)
+    if not (config.reward.l2 == 0 or LEAST_L2 <= config.reward.l2 <= MOST_L2):
+        raise ValueError(f"l2 must be 0, which turns it off, or from {LEAST_L2} to {MOST_L2}, got {config.reward.l2}")
+    with closing(make_recorder(config)) as recorder:
+        _check_recorder(config, recorder)
+        make_learner(config, recorder, device)
+
+
+def _check_recorder(config: RlhfConfig, recorder: Recorder) -> None:
+    """Refuses what does not fit the environment's observations, actions and states."""
     if config.labeler == "human" and not recorder.can_be_drawn():
         raise ValueError(f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle")
     check_spaces(recorder.observation_space, recorder.action_space)
@@ -246,8 +258,6 @@ def check(config: RlhfConfig, device: str) -> None:
             f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "
             "use --preset default"
         )
-    make_learner(config, recorder, device)
-    recorder.close()
 
 
 def most_pairs(config: RlhfConfig) -> int:

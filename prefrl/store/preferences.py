@@ -13,7 +13,7 @@ from typing import Self
 
 from sqlalchemy import Connection, select, update
 
-from prefrl.queries import Answer, Comparison, Pair, Query, Record
+from prefrl.queries import Answer, Comparison, Pair, Past, Query, Record
 from prefrl.store import contents, statements
 from prefrl.store.opening import insert, open_database
 from prefrl.store.tables import answers, labelers, meta, queries
@@ -278,23 +278,21 @@ class PreferenceStore:
                     connection.execute(statements.close_or_open(query.id))
         return changed
 
-    def answered(self, known: Container[str] = (), before: tuple[int, int] | None = None) -> list[Comparison]:
+    def answered(self, known: Container[str] = (), past: Past | None = None) -> list[Comparison]:
         """Comparisons in the order in which their queries were asked, whoever answered when.
 
         Two answers to a query are two comparisons. Withdrawn answers and repeats are none.
 
         Args:
             known: ids of queries to leave out, with any answer they got since; their segments are not read.
-            before: leaves out queries that were not asked before this step and nonce.
+            past: leaves out what a run has not asked.
         """
-        return [comparison for part in self.answered_in_parts(known, before) for comparison in part]
+        return [comparison for part in self.answered_in_parts(known, past) for comparison in part]
 
-    def answered_in_parts(
-        self, known: Container[str] = (), before: tuple[int, int] | None = None
-    ) -> Iterator[list[Comparison]]:
+    def answered_in_parts(self, known: Container[str] = (), past: Past | None = None) -> Iterator[list[Comparison]]:
         """The same, a few hundred at a time: a thousand comparisons of a game take 0.4 GB."""
         with self._reading.begin() as connection:
-            rows = connection.execute(statements.all_answers(before)).all()
+            rows = connection.execute(statements.all_answers(past)).all()
             rows = [row for row in rows if row.id not in known]
             for start in range(0, len(rows), contents.READ_AT_ONCE):
                 part = rows[start : start + contents.READ_AT_ONCE]
@@ -327,21 +325,26 @@ class PreferenceStore:
         with self._reading.begin() as connection:
             return connection.execute(statements.count_labels()).scalar_one()
 
-    def owed(self, step: int, nonce: int) -> int:
-        """How many queries asked before this step and nonce have a label, or are open to get one.
+    def owed(self, past: Past) -> int:
+        """How many of the queries that a run has asked have a label, or are open to get their first answer.
 
         Those that were skipped or got outdated leave room in the budget for others.
         """
         with self._reading.begin() as connection:
-            return connection.execute(statements.count_owed(step, nonce)).scalar_one()
+            return connection.execute(statements.count_owed(past)).scalar_one()
 
-    def pairs(self, before: tuple[int, int] | None = None) -> set[Pair]:
-        """What the queries asked before a step and nonce, or all, are about, whatever came of them."""
+    def pairs(self, past: Past | None = None) -> set[Pair]:
+        """What the queries are about that a run has asked, or all, whatever came of them."""
         segments_of: dict[str, list[str]] = defaultdict(list)
         with self._reading.begin() as connection:
-            for query_id, segment_id in connection.execute(statements.segment_ids(before)):
+            for query_id, segment_id in connection.execute(statements.segment_ids(past)):
                 segments_of[query_id].append(segment_id)
         return {frozenset(ids) for ids in segments_of.values()}
+
+    def last_query(self) -> int:
+        """The number of the latest query, from 1; 0 where there is none."""
+        with self._reading.begin() as connection:
+            return connection.execute(statements.last_query()).scalar_one()
 
     def counts(self) -> Counts:
         """How far labelling is, all at one moment."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, distinct, exists, func, literal, or_, select, update
 
-from prefrl.queries import Record
+from prefrl.queries import Past, Record
 from prefrl.store.opening import insert
 from prefrl.store.tables import answers, claims, is_open, queries, query_segments, segments, stands, withdrawn
 
@@ -104,21 +104,28 @@ def same_answer(record: Record, ranks: str | None) -> Select[Any]:
     )
 
 
-def was_asked_before(step: int, nonce: int) -> Any:
-    """Whether a query was asked before the one of this step and nonce."""
-    return or_(queries.c.step < step, and_(queries.c.step == step, queries.c.nonce < nonce))
+def is_past(past: Past) -> Any:
+    """Whether a run has asked a query."""
+    at_the_step = and_(queries.c.step == past.step, queries.c.nonce < past.nonce)
+    return or_(queries.c.seq <= past.known, queries.c.step < past.step, at_the_step)
 
 
-def segment_ids(before: tuple[int, int] | None) -> Select[Any]:
+def last_query() -> Select[Any]:
+    """The number of the latest query; 0 where there is none."""
+    return select(func.coalesce(func.max(queries.c.seq), 0))
+
+
+def segment_ids(past: Past | None) -> Select[Any]:
     """Every query's id with the id of each of its segments."""
     pairs = select(query_segments.c.query_id, query_segments.c.segment_id).join_from(query_segments, queries)
-    return pairs if before is None else pairs.where(was_asked_before(*before))
+    return pairs if past is None else pairs.where(is_past(past))
 
 
-def count_owed(step: int, nonce: int) -> Select[Any]:
-    """How many queries asked before step and nonce have a label or may get one: neither skipped nor outdated."""
+def count_owed(past: Past) -> Select[Any]:
+    """How many of the queries that a run has asked have a label, or are open and nobody has answered them."""
     has_label = exists(_of_this_query(answers).where(is_label, answers.c.ranks.is_not(None)))
-    return select(func.count()).select_from(queries).where(was_asked_before(step, nonce), or_(is_open, has_label))
+    may_get_one = and_(is_open, _number_given() == 0)
+    return select(func.count()).select_from(queries).where(is_past(past), or_(may_get_one, has_label))
 
 
 def query_rows() -> Select[Any]:
@@ -126,7 +133,7 @@ def query_rows() -> Select[Any]:
     return select(queries.c.id, queries.c.step, queries.c.nonce)
 
 
-def all_answers(before: tuple[int, int] | None) -> Select[Any]:
+def all_answers(past: Past | None) -> Select[Any]:
     """Every answer that counts, with its query's id, step and nonce, in order of asking, then of answering."""
     statement = (
         query_rows()
@@ -135,7 +142,7 @@ def all_answers(before: tuple[int, int] | None) -> Select[Any]:
         .where(is_label)
         .order_by(queries.c.seq, answers.c.id)
     )
-    return statement if before is None else statement.where(was_asked_before(*before))
+    return statement if past is None else statement.where(is_past(past))
 
 
 def all_records() -> Select[Any]:
