@@ -258,7 +258,7 @@ class MonitoredVecEnv(VecMonitor):
     """SB3's VecMonitor, which adds up returns for its log, and may be saved as what is under it may be."""
 
     def get_state(self) -> State | None:
-        venv: SavedVecEnv = self.venv  # type: ignore[assignment]
+        venv: Any = self.venv  # a SavedVecEnv
         state = venv.get_state()
         if state is None:
             return None
@@ -266,6 +266,6 @@ class MonitoredVecEnv(VecMonitor):
         return own | snapshots.add_prefix("env.", state)
 
     def set_state(self, state: State) -> None:
-        venv: SavedVecEnv = self.venv  # type: ignore[assignment]
+        venv: Any = self.venv  # a SavedVecEnv
         venv.set_state(snapshots.under("env.", state))
         self.episode_returns, self.episode_lengths = state["monitor.returns"].copy(), state["monitor.lengths"].copy()

@@ -114,15 +114,16 @@ class RemoteConsoles:
     cpu_seconds = 0.0
 
     def __init__(self, game: str, number: int, boxes: Sequence[Box], show_score: bool, screen_shape: Sequence[int]):
-        self._file = tempfile.NamedTemporaryFile(prefix="prefrl-consoles-", delete=False)  # noqa: SIM115
-        self._file.truncate(_bytes(number, screen_shape))
-        self._shared = _shared(self._file.name, number, screen_shape)
+        descriptor, self._file = tempfile.mkstemp(prefix="prefrl-consoles-")
+        os.truncate(descriptor, _bytes(number, screen_shape))
+        os.close(descriptor)
+        self._shared = _shared(self._file, number, screen_shape)
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "prefrl_envs.consoles"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment,
         )  # fmt: skip
-        self._tell({"game": game, "number": number, "boxes": boxes, "show_score": show_score, "file": self._file.name})
+        self._tell({"game": game, "number": number, "boxes": boxes, "show_score": show_score, "file": self._file})
 
     def start(self, seeds: Sequence[int | None], seen: Seen) -> None:
         self._tell({"start": list(seeds)})
@@ -154,9 +155,8 @@ class RemoteConsoles:
         with contextlib.suppress(BrokenPipeError):  # it has ended by itself
             self._process.stdin.close()
         self._process.wait()
-        self._file.close()
         with contextlib.suppress(OSError):
-            Path(self._file.name).unlink()
+            Path(self._file).unlink()
 
     def _tell(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
