@@ -330,14 +330,6 @@ def test_a_damaged_file_is_named(tmp_path):
         write_report(run)
 
 
-def test_labels_of_the_concluding_round_count(tmp_path):
-    """No row of the progress comes after it."""
-    path = make_run(tmp_path / "run", labels=900)
-    summary = json.loads((path / "summary.json").read_text()) | {"labels_answered": 897}
-    (path / "summary.json").write_text(json.dumps(summary))
-    assert read_run(path).labels == 897
-
-
 def test_an_unfinished_run_counts_the_labels_it_has_used(tmp_path):
     run = make_run(tmp_path / "run")
     (run / "summary.json").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -64,16 +65,8 @@ def fit_store(
         number = preferences.labels()
         if not number:
             raise ValueError(f"{store} has no answered comparisons to learn from")
-        config, env = reward_config(preset, env_id, number), make_env(env_id, horizon)
-        ensemble = Ensemble(
-            env.observation_space,
-            env.action_space,
-            config,
-            seed_of(seed, Purpose.REWARD_MODEL),
-            device,
-            choose_precision("auto", env.observation_space, device),
-        )
-        env.close()
+        config = reward_config(preset, env_id, number)
+        ensemble = fresh_ensemble(env_id, horizon, config, seed, device)
         data = ComparisonData(ensemble)
         for comparisons in preferences.answered_in_parts():
             segments = [segment for comparison in comparisons for segment in comparison.query.segments]
@@ -82,9 +75,8 @@ def fit_store(
             data.add(comparisons)
             ensemble.see(segments)
         passes = config.initial_epochs if epochs is None else epochs
-        stats = fit(
-            ensemble, make_optimizer(ensemble), data, passes, torch.Generator().manual_seed(seed_of(seed, Purpose.FIT))
-        )
+        generator = torch.Generator().manual_seed(seed_of(seed, Purpose.FIT))
+        stats = fit(ensemble, make_optimizer(ensemble), data, passes, generator)
         judged = [
             (ensemble.raw_of(distinct), [segment.true_return for segment in distinct])
             for distinct in distinct_segments(preferences)
@@ -101,6 +93,14 @@ def fit_store(
         "spearman": spearman(predicted, true),
         "reward_model": str(out),
     }
+
+
+def fresh_ensemble(env_id: str, horizon: int | None, config: RewardConfig, seed: int, device: str) -> Ensemble:
+    """Reward networks for an environment, that have learned nothing yet."""
+    with closing(make_env(env_id, horizon)) as env:
+        precision = choose_precision("auto", env.observation_space, device)
+        weights = seed_of(seed, Purpose.REWARD_MODEL)
+        return Ensemble(env.observation_space, env.action_space, config, weights, device, precision)
 
 
 def reward_config(preset: str, env_id: str, labels: int) -> RewardConfig:
