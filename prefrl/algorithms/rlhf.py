@@ -76,7 +76,8 @@ def train(
         stopped: asked after every rollout and while waiting; once it says yes, the run is saved and left.
 
     Returns:
-        Whether the run reached its end; only then does its folder hold policy.zip and summary.json.
+        Whether the run reached its end; then its folder holds policy.zip and summary.json. While it is extended by
+        labels alone those of its former end stay there.
     """
     keep_freed_memory()
     with only_trainer(run.path), closing(make_recorder(config)) as recorder:
