@@ -296,7 +296,7 @@ class TestPeople:
         waits = []
         ended, _ = run_people(more, made, on_wait=waits.append, stopped=lambda: len(waits) >= 2)
         assert not ended
-        assert waits == [20, 20]
+        assert set(waits) == {20}
         assert not made.has_ended(more)  # its answers are missing; what it came to before is still there
         assert made.policy.exists()
         ended, _ = run_with_a_person(more, folder)
