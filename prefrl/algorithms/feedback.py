@@ -299,7 +299,8 @@ class PeopleFeedback(Feedback):
         counts = self._store.counts()
         ahead_of_schedule = self._due() + STOCK - counts.labels
         stock = min(STOCK, ahead_of_schedule, self._config.labels - counts.labels)
-        missing = stock - self._unanswered()
+        # Of the same moment as the labels: else one answered in between is asked for twice.
+        missing = stock - (counts.asked - counts.labels - counts.skipped - counts.expired)
         if missing <= 0 or self._short_at == now:
             return missing > 0
         if self._ask(missing, nonce=counts.asked) < missing:
