@@ -20,16 +20,15 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from throughput import Stopwatch
+from throughput import Times
 
-from prefrl.agents.ppo import choose_device
 from prefrl.algorithms.rlhf import train
 from prefrl.cli.training import StopOnSignal
 from prefrl.config import RlhfConfig
+from prefrl.devices import choose_device
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import PRESETS, preset_config
 from prefrl.runs import Row, RunFolder
-from prefrl.vecenv import AtariVecEnv
 
 PAPER = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
 GAMES = 50  # that a score is the mean of
@@ -48,11 +47,11 @@ def main() -> None:
         place = Path("atari", game, config.variant or "", f"seed-{seed}")
         if (args.results / place / "summary.json").exists():
             continue
-        run, watch = RunFolder(args.runs / place), Stopwatch()
-        with StopOnSignal() as stop, watch.on_the_loop(AtariVecEnv):
-            if not finish(config, run, args.until, stop, watch, resume=args.resume):
+        run, times = RunFolder(args.runs / place), Times()
+        with StopOnSignal() as stop:
+            if not finish(config, run, args.until, stop, times, resume=args.resume):
                 return
-        keep(run, args.results / place, SCORES.get(game) if args.score is None else args.score, watch)
+        keep(run, args.results / place, SCORES.get(game) if args.score is None else args.score, times)
 
 
 def parse() -> argparse.Namespace:
@@ -103,7 +102,7 @@ def all_at_start(config: RlhfConfig) -> RlhfConfig:
 
 
 def finish(
-    config: RlhfConfig, run: RunFolder, until: float | None, stop: StopOnSignal, watch: Stopwatch, *, resume: bool
+    config: RlhfConfig, run: RunFolder, until: float | None, stop: StopOnSignal, times: Times, *, resume: bool
 ) -> bool:
     """Trains a run to its end, or to the score that is enough; False where a signal stopped it first."""
     if not run.config_file.exists():
@@ -119,7 +118,7 @@ def finish(
 
     def on_row(row: Row) -> None:
         rows[int(row["step"] or 0)] = row
-        watch.on_row(row)
+        times.on_row(row)
 
     oracle = Oracle(config.oracle, config.seed)
     device = choose_device(config.device)
@@ -167,14 +166,14 @@ def first_reached(rows: Rows, score: float) -> dict[str, float] | None:
     return None
 
 
-def keep(run: RunFolder, place: Path, score: float | None, watch: Stopwatch) -> None:
+def keep(run: RunFolder, place: Path, score: float | None, times: Times) -> None:
     """The summary, with the time to a score if there is one to reach, and a curve of at most 200 rows: under 20 KB.
 
     Where the time went is that of the run's last part, where it was interrupted and resumed.
     """
     rows, summary = rows_of(run.progress), run.summary() | {"consoles": run.config().agent.num_envs}
-    if len(watch.rows) > 1:
-        summary["shares"] = {name.removeprefix("share: "): round(share, 4) for name, share in watch.shares().items()}
+    if len(times.rows) > 1:
+        summary["shares"] = {name.removeprefix("share: "): round(share, 4) for name, share in times.shares().items()}
     if score is not None:
         summary["to_score"] = {"score": score, **(first_reached(rows, score) or {"steps": None})}
     place.mkdir(parents=True, exist_ok=True)

@@ -37,11 +37,10 @@ from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
 from throughput import Result, RolloutClock, median, timed_run
 
-from prefrl.agents.ppo import choose_device
 from prefrl.config import PpoConfig, RlhfConfig
+from prefrl.devices import choose_device
 from prefrl.presets import preset_config
 from prefrl.runs import RunFolder
-from prefrl.vecenv import AtariVecEnv
 
 LABELS = 5500
 NAMES = ("stock-dummy", "stock-subproc", "prefrl-score", "prefrl-labels")
@@ -69,13 +68,13 @@ def stock_model(
 
 
 def prefrl(game: str, preset: str, labels: int, rounds: int, device: str) -> Result:
-    """The beginning of a run of prefrl's own loop, with a stopwatch on its parts."""
+    """The beginning of a run of prefrl's own loop, timed by its parts."""
     config = settings(game, preset, labels)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        watch = timed_run(config, run, AtariVecEnv, device, rows=rows_of(config, rounds))
+        times = timed_run(config, run, device, rows=rows_of(config, rounds))
         precision = run.config().precision
-    return {"steps_per_second": watch.rate(), "bf16": float(precision == "bf16")} | watch.shares()
+    return {"steps_per_second": times.rate(), "bf16": float(precision == "bf16")} | times.shares()
 
 
 def settings(game: str, preset: str, labels: int) -> RlhfConfig:

@@ -151,9 +151,9 @@ def learned(folder: Path) -> Learned:
     found |= zipped("policy.zip", folder / "policy.zip")
     for path in sorted(latest.rglob("*.zip")):
         found |= zipped(f"checkpoint.{path.name}", path)
-    for name in ("tensors", "pool"):
-        for path in latest.rglob(f"{name}.safetensors"):
-            found |= {f"{name}.{key}": array for key, array in load_file(path).items()}
+    for name in ("tensors", "agent", "reward", "pool"):  # tensors: of agent and reward model, in older checkpoints
+        for path in latest.glob(f"{name}.safetensors"):
+            found |= load_file(path)
     return found | {"queries and answers": answers(folder / "preferences.sqlite3")}
 
 

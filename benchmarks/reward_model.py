@@ -18,16 +18,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from machine import write
-from stable_baselines3.common.logger import Logger
 
-from prefrl.agents.ppo import learn_one_rollout, make_ppo, set_rewards
+from prefrl.agents.ppo import PpoAgent
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
 from prefrl.queries import Comparison, Query
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
-from prefrl.rollouts import Recorder, SegmentPool
+from prefrl.rollouts import Recorder, Rollout, SegmentPool
 from prefrl.vecenv import make_vec_env
 
 ENV_ID, STEPS, COMPARISONS = "prefrl/Hopper-v0", 16_384, 700
@@ -46,29 +45,28 @@ def main() -> None:
 def measure(repeats: int, threads: int) -> dict[str, object]:
     """Seconds, medians over the repeats, and their ratios."""
     config = preset_config("default", ENV_ID, labels=COMPARISONS, seed=100)
-    agent = dataclasses.replace(config.agent, n_steps=STEPS // config.agent.num_envs)
-    recorder = Recorder(make_vec_env(ENV_ID, agent.num_envs, 100, threads=threads))
-    model = make_ppo(recorder, agent, 100, "cpu")
-    model.set_logger(Logger(None, []))
-    rollouts = []
+    settings = dataclasses.replace(config.agent, n_steps=STEPS // config.agent.num_envs, scale_rewards=False)
+    recorder = Recorder(make_vec_env(ENV_ID, settings.num_envs, 100, threads=threads))
+    agent = PpoAgent(recorder, settings, seed=100, total_steps=config.steps)
+    agent.begin()
 
-    def fill() -> np.ndarray:
-        rollouts.append(recorder.take())
-        return rollouts[-1].true_rewards
+    def iterate() -> Rollout:
+        rollout = agent.collect()
+        agent.update(rollout, rollout.true_rewards)
+        return rollout
 
-    set_rewards(model, fill, None)
-    learn_one_rollout(model)
+    rollout = iterate()
     pool = SegmentPool(ENV_ID, config.query.clip_steps, 10**6)
-    pool.add(rollouts[-1], np.random.default_rng(100))
+    pool.add(rollout, np.random.default_rng(100))
     comparisons = compare(pool, np.random.default_rng(100))
     spaces = recorder.observation_space, recorder.action_space
     together = Ensemble(*spaces, config.reward, 100)
     members = [
         Ensemble(*spaces, dataclasses.replace(config.reward, members=1), m) for m in range(together.config.members)
     ]
-    obs, actions = rollouts[-1].obs, rollouts[-1].actions
-    timed = {
-        "ppo_rollout_s": lambda: learn_one_rollout(model),
+    obs, actions = rollout.obs, rollout.actions
+    timed: dict[str, Callable[[], object]] = {
+        "ppo_rollout_s": iterate,
         "evaluation_s": lambda: together(obs, actions),
         "evaluation_by_loop_s": lambda: [member(obs, actions) for member in members],
         "fit_s": fitting([together], comparisons, config.reward.epochs),

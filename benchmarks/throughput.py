@@ -27,11 +27,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import gymnasium as gym
 import numpy as np
@@ -41,16 +40,13 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-from prefrl.agents.graphed_ppo import GraphedPpo
-from prefrl.algorithms import feedback, rlhf, training
+from prefrl.algorithms import rlhf
 from prefrl.config import PpoConfig, RlhfConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv
-from prefrl.rollouts import Recorder, SegmentPool
 from prefrl.runs import Row, RunFolder
-from prefrl.vecenv import MujocoVecEnv
 
 STOCK = PpoConfig(num_envs=8, n_steps=256, batch_size=64)
 LABELS, ROUND_STEPS, INITIAL_STEPS = 700, 15_625, 8_192
@@ -97,33 +93,29 @@ def per_step(task: str, steps: int) -> Result:
 
 
 def prefrl(task: str, steps: int, agent: PpoConfig | None) -> Result:
-    """A run of prefrl's own loop, with a stopwatch on its parts."""
+    """A run of prefrl's own loop, timed by its parts."""
     config = preset_config("default", f"prefrl/{task}-v0", labels=LABELS, steps=INITIAL_STEPS + steps)
     query = replace(config.query, initial_steps=INITIAL_STEPS, round_steps=ROUND_STEPS, initial_fraction=0.95)
     config = replace(config, query=query, agent=agent or config.agent, threads=torch.get_num_threads())
     config = replace(config, eval_episodes=1)  # nobody reads it
     with tempfile.TemporaryDirectory() as folder:
-        watch = timed_run(config, RunFolder(Path(folder)), MujocoVecEnv)
-    return {"steps_per_second": watch.rate()} | watch.shares()
+        times = timed_run(config, RunFolder(Path(folder)))
+    return {"steps_per_second": times.rate()} | times.shares()
 
 
-def timed_run(
-    config: RlhfConfig, run: RunFolder, environments: type[VecEnv], device: str = "cpu", rows: int | None = None
-) -> Stopwatch:
-    """A run of prefrl's own loop, with a stopwatch on its parts.
+def timed_run(config: RlhfConfig, run: RunFolder, device: str = "cpu", rows: int | None = None) -> Times:
+    """A run of prefrl's own loop, and where its time went.
 
     Args:
-        environments: the class whose steps are timed.
         rows: rollouts after which the run is left; None for its end.
     """
-    watch, oracle = Stopwatch(), Oracle(config.oracle, config.seed)
+    times, oracle = Times(), Oracle(config.oracle, config.seed)
     run.create(config)
-    with watch.on_the_loop(environments):
-        rlhf.train(config, run, oracle, device=device, on_row=watch.on_row, stopped=lambda: len(watch.rows) == rows)
-    return watch
+    rlhf.train(config, run, oracle, device=device, on_row=times.on_row, stopped=lambda: len(times.rows) == rows)
+    return times
 
 
-class Stopwatch:
+class Times:
     """Seconds spent in the parts of prefrl's own loop between its first row of progress.csv and its last.
 
     Attributes:
@@ -132,36 +124,13 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.rows: list[tuple[float, int]] = []
-        self._seconds: dict[str, float] = {}
-        self._until_last_row: dict[str, float] = {}
-
-    @contextmanager
-    def on_the_loop(self, environments: type[VecEnv]) -> Iterator[None]:
-        """Runs as long as the body; `environments` is the class whose steps are the environments'."""
-        parts = [
-            (environments, "step_wait", "environments"),
-            (Recorder, "step_wait", "recorder"),
-            (PPO, "collect_rollouts", "collect"),
-            (PPO, "train", "PPO's update"),
-            (GraphedPpo, "train", "PPO's update"),
-            (Ensemble, "__call__", "reward model"),
-            (feedback.Feedback, "_fit", "fits"),
-            (feedback.LabelerFeedback, "_answer_what_is_due", "queries and store"),
-            (SegmentPool, "add", "segment pool"),
-            (training, "observe", "observation statistics"),
-            (rlhf, "save_checkpoint", "checkpoints"),
-        ]
-        with ExitStack() as patches:
-            for place, name, part in parts:
-                patches.enter_context(patch.object(place, name, self._timed(getattr(place, name), part)))
-            yield
+        self._seconds: Counter[str] = Counter()
 
     def on_row(self, row: Row) -> None:
         """To be told every row."""
-        if not self.rows:
-            self._seconds.clear()
+        if self.rows:
+            self._seconds.update({name: value for name, value in row.items() if name.startswith("time/")})
         self.rows.append((time.perf_counter(), int(row["step"] or 0)))
-        self._until_last_row = dict(self._seconds)
 
     def rate(self) -> float:
         """Steps per second."""
@@ -170,26 +139,26 @@ class Stopwatch:
 
     def shares(self) -> Result:
         """Of the time, by part."""
-        return shares(self._until_last_row, self.rows[-1][0] - self.rows[0][0])
-
-    def _timed(self, function: Callable, name: str) -> Callable:
-        def timed(*args: object, **kwargs: object) -> object:
-            began = time.perf_counter()
-            result = function(*args, **kwargs)
-            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - began
-            return result
-
-        return timed
+        return shares(self._seconds, self.rows[-1][0] - self.rows[0][0])
 
 
-def shares(seconds: dict[str, float], total: float) -> Result:
-    """Shares of the time. A rollout's collection contains the recorder's, the environments' and the reward model's."""
-    seconds = dict(seconds)
-    collect, recorder = seconds.pop("collect"), seconds.pop("recorder")
-    seconds["recorder"] = recorder - seconds["environments"]
-    seconds["policy, buffer, SB3's loop"] = collect - recorder - seconds.get("reward model", 0.0)
-    seconds["everything else"] = total - sum(seconds.values())
-    return {f"share: {name}": value / total for name, value in seconds.items()}
+NAMES = {
+    "time/environments": "environments",
+    "time/update": "PPO's update",
+    "time/reward": "reward model",
+    "time/fit": "fits",
+    "time/queries": "queries and store",
+    "time/pool": "segment pool",
+}
+"""Timer of the loop -> name in the table."""
+
+
+def shares(seconds: Mapping[str, float], total: float) -> Result:
+    """Shares of the time. The collection of a rollout contains the environments' steps."""
+    found = {name: seconds.get(timer, 0.0) for timer, name in NAMES.items()}
+    found["policy, buffer, recorder"] = seconds["time/collect"] - found["environments"]
+    found["everything else"] = total - sum(found.values())
+    return {f"share: {name}": value / total for name, value in found.items()}
 
 
 def contenders(task: str, steps: int) -> dict[str, Callable[[], Result]]:

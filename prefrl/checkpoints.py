@@ -13,24 +13,20 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from prefrl_envs.snapshots import State
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
-from prefrl.agents.buffers import ReturnScale
-from prefrl.agents.ppo import load_ppo
+from prefrl.agents.base import Agent
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rollouts import Games, SegmentPool
+from prefrl.rollouts import EpisodeReturns, Games, SegmentPool
 from prefrl.store import codec
+from prefrl.tensors import tensors_under
 
-POLICY, TENSORS, POOL, MANIFEST = "policy.zip", "tensors.safetensors", "pool.safetensors", "checkpoint.json"
-EPISODES = "episodes.safetensors"
-
+REWARD, POOL, MANIFEST = "reward.safetensors", "pool.safetensors", "checkpoint.json"
+TENSORS_0_2, EPISODES_0_2 = "tensors.safetensors", "episodes.safetensors"
+"""Where version 0.2 kept the reward model beside the agent's tensors, and the running returns."""
 
 HeldoutBy = Literal["pair", "query"]
 
@@ -53,9 +49,8 @@ class Learner:
     No generator is in it: what is drawn in an iteration depends on the run's seed and the step alone (`prefrl.seeds`).
 
     Attributes:
-        model: the agent; its num_timesteps counts the run's steps.
-        average: the running mean of the agent's policies.
-        scale: the running scale of the agent's rewards.
+        agent: acts and learns; its step counts the run's steps.
+        returns: of the episodes that go on.
         reward: None where the agent trains on the true reward.
         rounds: rounds of queries done.
         round_step: step of the latest round; None before the first.
@@ -69,9 +64,8 @@ class Learner:
         fit: how the reward model did after its latest fit.
     """
 
-    model: PPO
-    average: AveragedModel
-    scale: ReturnScale
+    agent: Agent
+    returns: EpisodeReturns
     reward: RewardLearner | None
     rounds: int = 0
     round_step: int | None = None
@@ -86,25 +80,19 @@ class Learner:
 
     @property
     def step(self) -> int:
-        return self.model.num_timesteps
+        return self.agent.step
 
 
-def save_checkpoint(learner: Learner, folder: Path, episodes: State | None) -> Path:
-    """Writes folder/step-<n>, complete or not at all, and removes all but the latest two.
-
-    Args:
-        episodes: where the environments are, in the middle of what they do; None where they cannot say.
-    """
+def save_checkpoint(learner: Learner, folder: Path) -> Path:
+    """Writes folder/step-<n>, complete or not at all, and removes all but the latest two."""
     target = folder / f"step-{learner.step:012d}"
     draft = folder / f".{target.name}.part"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    learner.model.save(draft / POLICY)
-    save_file(_tensors(learner), draft / TENSORS)
+    learner.agent.save(draft)
     if learner.reward is not None:
+        save_file(_tensors(learner.reward), draft / REWARD)
         save_arrays(_packed(learner.reward.pool), draft / POOL)
-    if episodes is not None:
-        save_arrays({name: np.asarray(array, order="C") for name, array in episodes.items()}, draft / EPISODES)
     manifest = {
         "step": learner.step,
         "rounds": learner.rounds,
@@ -113,6 +101,7 @@ def save_checkpoint(learner: Learner, folder: Path, episodes: State | None) -> P
         "known_queries": learner.known_queries,
         "heldout_by": learner.heldout_by,
         "games": asdict(learner.games),
+        "returns": learner.returns.running.tolist(),
         "wall_seconds": learner.wall_seconds,
         "cpu_seconds": learner.cpu_seconds,
         "fit_seconds": learner.fit_seconds,
@@ -134,11 +123,12 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
 
 
-def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> State | None:
+def load_checkpoint(path: Path, learner: Learner) -> bool:
     """Brings a fresh learner to where the checkpoint was.
 
     Returns:
-        Where the environments were; None where they could not say, as in runs of version 0.1.
+        Whether its episodes go on, too; where they were is not known of environments that have no `get_state`, nor in
+        checkpoints of version 0.1.
 
     Raises:
         ValueError: the checkpoint is damaged; says how to go on from an earlier one.
@@ -148,10 +138,13 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> S
         for name, expected in manifest["sha256"].items():
             if _sha256(path / name) != expected:
                 raise ValueError(f"{name} is not what was saved")
-        learner.model = load_ppo(path / POLICY, env, device)
-        _load_tensors(learner, load_file(path / TENSORS))
+        goes_on = learner.agent.load(path)
         if learner.reward is not None:
+            _load_tensors(learner.reward, load_file(path / (REWARD if (path / REWARD).exists() else TENSORS_0_2)))
             _unpack(load_arrays(path / POOL), learner.reward.pool)
+        if goes_on:
+            running = manifest["returns"] if "returns" in manifest else load_arrays(path / EPISODES_0_2)["returns"]
+            learner.returns.running = np.array(running)
         learner.rounds, learner.fit = manifest["rounds"], manifest["fit"]
         learner.asked = _asked(manifest, learner.step)
         learner.round_step, learner.known_queries = manifest.get("round_step"), manifest.get("known_queries", 0)
@@ -159,7 +152,7 @@ def load_checkpoint(path: Path, learner: Learner, env: VecEnv, device: str) -> S
         learner.games = Games(**manifest.get("games", {}))
         learner.wall_seconds, learner.fit_seconds = manifest["wall_seconds"], manifest["fit_seconds"]
         learner.cpu_seconds = manifest.get("cpu_seconds", 0.0)  # older checkpoints do not say
-        return load_arrays(path / EPISODES) if (path / EPISODES).exists() else None
+        return goes_on
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise ValueError(
             f"the checkpoint {path} is damaged ({error}); remove that folder to go on from the one before it"
@@ -173,44 +166,21 @@ def _asked(manifest: dict[str, Any], step: int) -> tuple[int, int] | None:
     return None if manifest["asked"] is None else tuple(manifest["asked"])
 
 
-def _tensors(learner: Learner) -> dict[str, Tensor]:
-    scale = {f"scale.{name}": value for name, value in learner.scale.moments.state_dict().items()}
-    tensors = scale | {"scale.returns": torch.as_tensor(learner.scale.returns)}
-    tensors |= {f"average.{name}": value for name, value in _weights(learner.average).items()}
-    if learner.reward is not None:
-        tensors |= {f"ensemble.{name}": value for name, value in learner.reward.ensemble.state().items()}
-        adam = learner.reward.optimizer.state_dict()["state"]
-        tensors |= {f"adam.{i}.{name}": value for i, values in adam.items() for name, value in values.items()}
+def _tensors(reward: RewardLearner) -> dict[str, Tensor]:
+    tensors = {f"ensemble.{name}": value for name, value in reward.ensemble.state().items()}
+    adam = reward.optimizer.state_dict()["state"]
+    tensors |= {f"adam.{i}.{name}": value for i, values in adam.items() for name, value in values.items()}
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
 
-def _load_tensors(learner: Learner, tensors: dict[str, Tensor]) -> None:
-    learner.scale.returns = tensors["scale.returns"].numpy().copy()
-    moments = learner.scale.moments
-    moments.load_state_dict({name: tensors[f"scale.{name}"] for name in moments.state_dict()})
-    if average := _under("average.", tensors):
-        for name, value in _weights(learner.average).items():
-            value.data.copy_(average[name])
-    else:  # an older checkpoint
-        learner.average.update_parameters(learner.model.policy)
-    if learner.reward is None:
-        return
-    learner.reward.ensemble.load_state(_under("ensemble.", tensors))
+def _load_tensors(reward: RewardLearner, tensors: dict[str, Tensor]) -> None:
+    reward.ensemble.load_state(tensors_under("ensemble.", tensors))
     adam: dict[int, dict[str, Tensor]] = {}
-    for name, value in _under("adam.", tensors).items():
+    for name, value in tensors_under("adam.", tensors).items():
         index, key = name.split(".")
         adam.setdefault(int(index), {})[key] = value
-    optimizer = learner.reward.optimizer
+    optimizer = reward.optimizer
     optimizer.load_state_dict({"state": adam, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _weights(average: AveragedModel) -> dict[str, Tensor]:
-    """Parameters and buffers, each once: SB3's policies have three names for one network of features."""
-    return dict(average.named_parameters()) | dict(average.named_buffers())
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _packed(pool: SegmentPool) -> dict[str, np.ndarray]:

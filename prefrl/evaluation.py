@@ -5,39 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from copy import deepcopy
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from prefrl_envs.suite import find
 from prefrl_envs.wrappers import OnEnd
-from stable_baselines3.common.base_class import BaseAlgorithm
 
 from prefrl.config import AtariConfig
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.segments import Observations
 from prefrl.vecenv import make_vec_env
 
-Policy = Callable[[Observations], np.ndarray]
+Actor = Callable[[Observations], np.ndarray]
 """Observations [N, ...] -> actions [N, ...]."""
 
 
-def as_judged(model: BaseAlgorithm, env_id: str) -> Policy:
-    """The policy of an agent as it is judged and shown: its likeliest actions, but in Atari games drawn ones.
+class Policy(Protocol):
+    """Chooses actions."""
+
+    def act(self, obs: Observations, *, deterministic: bool) -> np.ndarray:
+        """Observations [N, ...] -> actions [N, ...] as the environment takes them: the likeliest, or drawn ones."""
+
+
+def as_judged(policy: Policy, env_id: str) -> Actor:
+    """The policy as it is judged and shown: its likeliest actions, but in Atari games drawn ones.
 
     Games hardly differ from one another, and the likeliest action may be to wait for a ball that nobody serves.
     """
     row = find(env_id)
-    return act_by(model, deterministic=row is None or row.game is None)
+    return partial(policy.act, deterministic=row is None or row.game is None)
 
 
-def act_by(model: BaseAlgorithm, *, deterministic: bool) -> Policy:
-    """The policy of an SB3 agent."""
-    return lambda obs: model.predict(obs, deterministic=deterministic)[0]
-
-
-def act_randomly(action_space: spaces.Space, num_envs: int, seed: int, held: float = 1.0) -> Policy:
+def act_randomly(action_space: spaces.Space, num_envs: int, seed: int, held: float = 1.0) -> Actor:
     """Actions drawn uniformly from the action space.
 
     Args:
@@ -57,7 +59,7 @@ def act_randomly(action_space: spaces.Space, num_envs: int, seed: int, held: flo
 
 def play_episodes(
     env_id: str,
-    policy: Policy,
+    policy: Actor,
     episodes: int,
     seed: int,
     *,
@@ -86,7 +88,7 @@ def play_episodes(
 
 def play_games(
     env_id: str,
-    policy: Policy,
+    policy: Actor,
     games: int,
     seed: int,
     *,

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from prefrl_envs.rendering import Renderer
 from prefrl_envs.suite import find
-from stable_baselines3 import PPO
 
+from prefrl.agents.sb3 import load_policy
 from prefrl.clips import shown_fps, write_video
-from prefrl.evaluation import as_judged, play_episodes
+from prefrl.evaluation import Policy, as_judged, play_episodes
 from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
 from prefrl.runs import RunFolder
@@ -19,7 +19,7 @@ from prefrl.seeds import Purpose, seed_of
 WIDTH, HEIGHT = 640, 480
 
 
-def load_agent(run: RunFolder) -> PPO:
+def load_agent(run: RunFolder) -> Policy:
     """The final policy of a run.
 
     Raises:
@@ -27,7 +27,7 @@ def load_agent(run: RunFolder) -> PPO:
     """
     if not run.policy.exists():
         raise ValueError(f"no policy at {run.policy}; `prefrl resume {run.path}` brings the run to its end")
-    return PPO.load(run.policy, device="cpu")
+    return load_policy(run.policy)
 
 
 def film(run: RunFolder, video: Path, seed: int, steps: int | None) -> None:

@@ -8,6 +8,7 @@ add 0.2 KB in Pong, 1 to 3 KB in the busier games. A pool of 20,000 steps of Pon
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class Recorder(VecEnvWrapper):
         self._games: list[tuple[float, int]] = []  # score and steps of those that ended
         self._game_steps = np.zeros(venv.num_envs, int)  # of those that go on
         self._actions = np.empty(0)
+        self._seconds = 0.0
         self._block, self._filled = np.empty(0, np.uint8), 0
         self._packer = ThreadPoolExecutor(1)
         self._states: Future[np.ndarray] | np.ndarray | None = None
@@ -115,7 +117,9 @@ class Recorder(VecEnvWrapper):
 
     def step_wait(self) -> VecEnvStepReturn:
         states = self._drawn_from()
+        began = time.perf_counter()
         obs, true_rewards, dones, infos = self.venv.step_wait()
+        self._seconds += time.perf_counter() - began
         oracle_rewards = true_rewards.copy()
         self._game_steps += 1
         for env, (done, info, true_reward) in enumerate(zip(dones, infos, true_rewards, strict=True)):
@@ -130,6 +134,11 @@ class Recorder(VecEnvWrapper):
         self._steps.append((self._actions, true_rewards, oracle_rewards, dones, states))
         self._see(obs)
         return obs, np.zeros_like(true_rewards), dones, infos
+
+    def take_seconds(self) -> float:
+        """Returns the seconds waited for the environments since the last call."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
 
     def close(self) -> None:
         self._packer.shutdown()

@@ -1,4 +1,4 @@
-"""Arrays of a processor as tensors of a device."""
+"""Tensors: of a processor's arrays, and by name."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def on_device(array: np.ndarray, device: torch.device) -> Tensor:
         return torch.as_tensor(np.require(array, requirements=("C", "W")), device=device)  # torch wants its own
     memory = np.lib.stride_tricks.as_strided(array, (span,), (size,)).copy()
     return torch.from_numpy(memory).to(device).as_strided(array.shape, [stride // size for stride in array.strides])
+
+
+def add_tensor_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Puts `prefix` before every name."""
+    return {prefix + name: value for name, value in tensors.items()}
+
+
+def tensors_under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the tensors whose names begin with `prefix`, named without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

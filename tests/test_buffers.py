@@ -7,7 +7,7 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.utils import set_random_seed
 
-from prefrl.agents.buffers import SAMPLED, FilledRolloutBuffer, SeenRolloutBuffer
+from prefrl.agents.buffers import SAMPLED, Filled, FilledRolloutBuffer, SeenRolloutBuffer
 
 IMAGES, VECTORS = spaces.Box(0, 255, (4, 6, 6), np.uint8), spaces.Box(-1, 1, (3,), np.float32)
 STEPS, ENVS = 8, 4
@@ -16,7 +16,6 @@ STEPS, ENVS = 8, 4
 def filled(kind, observation_space, action_space, device="cpu"):
     """A buffer of this kind after a rollout that is the same for every kind."""
     buffer = kind(STEPS, observation_space, action_space, device, gae_lambda=0.9, gamma=0.8, n_envs=ENVS)
-    buffer.fill = lambda: np.zeros((STEPS, ENVS))
     observation_space.seed(0)
     action_space.seed(0)
     rng = np.random.default_rng(0)
@@ -27,6 +26,8 @@ def filled(kind, observation_space, action_space, device="cpu"):
         starts = np.full(ENVS, step == 3)
         buffer.add(obs, actions, rng.normal(size=ENVS), starts, values[:, None], log_probs)
     buffer.compute_returns_and_advantage(torch.ones(ENVS, 1), np.zeros(ENVS, bool))
+    if isinstance(buffer, Filled):
+        buffer.pay(np.zeros((STEPS, ENVS)))
     return buffer
 
 

@@ -184,7 +184,7 @@ def test_an_agent_that_diverges_is_one_clear_line(tmp_path, capsys):
     train = ("train", "PointGoal", "--labels", "0", "--learning-rate", "1e9", "--out", str(tmp_path / "run"), *TINY)
     assert main(list(train)) == 2
     *_, line = capsys.readouterr().err.strip().splitlines()
-    assert line.endswith("are no numbers any more: its last update went too far; lower --learning-rate")
+    assert line.endswith("the policy diverged: its weights are not finite numbers any more; lower its learning rate")
 
 
 def test_envs_lists_the_suite(capsys):

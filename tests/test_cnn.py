@@ -5,22 +5,16 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from agents import iterate, make_agent
 from gymnasium import spaces
 from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import ActorCriticCnnPolicy
 from stable_baselines3.common.utils import set_random_seed
-from stable_baselines3.common.vec_env import VecMonitor
 
 from prefrl.agents import precision
-from prefrl.agents.buffers import ReturnScale
 from prefrl.agents.cnn import CNNS, CentredCnn, interleaved
-from prefrl.agents.features import observe
-from prefrl.agents.ppo import learn_one_rollout, make_ppo, set_rewards
 from prefrl.agents.precision import choose_precision
 from prefrl.config import PpoConfig
-from prefrl.rollouts import Recorder
-from prefrl.vecenv import make_vec_env
 
 STACK = spaces.Box(0, 255, (4, 84, 84), np.uint8)
 CONFIG = PpoConfig(num_envs=8, n_steps=64, batch_size=128, n_epochs=4, learning_rate=3e-3, net=(), gamma=0.9)
@@ -37,17 +31,7 @@ def stacks(rng, number):
 
 def agent(precision="fp32", seed=0):
     """On PixelGoal, paid by the true reward."""
-    recorder = Recorder(VecMonitor(make_vec_env("prefrl/PixelGoal-v0", CONFIG.num_envs, seed)))
-    model = make_ppo(recorder, CONFIG, seed, "cpu", precision)
-    model.set_logger(Logger(None, []))
-    rollouts = []
-
-    def fill():
-        rollouts.append(recorder.take())
-        return rollouts[-1].true_rewards
-
-    set_rewards(model, fill, ReturnScale(CONFIG.num_envs, CONFIG.gamma))
-    return model, rollouts
+    return make_agent("prefrl/PixelGoal-v0", CONFIG, seed=seed, precision=precision)
 
 
 @pytest.mark.parametrize(
@@ -127,31 +111,27 @@ def test_gradients_in_bf16_are_those_in_fp32_within_a_few_percent(rng, cnn):
 @pytest.mark.parametrize("name", ["fp32", "bf16"])
 def test_an_agent_learns_in_either_precision(name):
     """At random PixelGoal pays -7 a step; at best -1.8, for 10 moves are needed and then none."""
-    model, rollouts = agent(name)
-    for _ in range(11):
-        learn_one_rollout(model)
-        observe(model, rollouts[-1].obs)
+    learner = agent(name)
+    rollouts = [iterate(learner) for _ in range(11)]
     assert rollouts[0].true_rewards.mean() < -6
     assert np.mean([rollout.true_rewards.mean() for rollout in rollouts[-3:]]) > -4.2
 
 
 def test_the_policy_alone_acts_as_it_did_in_its_precision_and_layout(tmp_path, rng):
-    model, rollouts = agent("bf16")
-    learn_one_rollout(model)
-    observe(model, rollouts[0].obs)
-    model.save(tmp_path / "policy.zip")
+    trained = agent("bf16")
+    obs = iterate(trained).obs[:, 0]
+    trained.save_policy(tmp_path / "policy.zip")
     alone = PPO.load(tmp_path / "policy.zip")
-    obs = rollouts[0].obs[:, 0]
-    assert np.array_equal(model.predict(obs, deterministic=True)[0], alone.predict(obs, deterministic=True)[0])
+    assert np.array_equal(trained.policy.act(obs, deterministic=True), alone.predict(obs, deterministic=True)[0])
     network = alone.policy.features_extractor
     assert network.dtype == torch.bfloat16
-    assert network.count == CONFIG.num_envs * CONFIG.n_steps
+    assert network.count == CONFIG.num_envs * (1 + CONFIG.n_steps)
     assert network.layers[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_values_and_actions_see_the_same_features():
     """SB3 hands float32 to some of the policy's methods; ours take uint8 as it is."""
-    model, _ = agent()
+    model = agent()._model
     images = torch.as_tensor(np.random.default_rng(0).integers(0, 256, (4, 1, 36, 36), dtype=np.uint8))
     values, log_probs, _ = model.policy.evaluate_actions(images, torch.zeros(4))
     assert torch.equal(values, model.policy.predict_values(images))
@@ -160,7 +140,8 @@ def test_values_and_actions_see_the_same_features():
 
 @pytest.mark.parametrize("name", ["fp32", "bf16"])
 def test_acting_is_sb3_s_forward_to_the_bit_also_after_an_update(name):
-    model, _ = agent(name)
+    learner = agent(name)
+    model = learner._model
     images = torch.as_tensor(np.random.default_rng(0).integers(0, 256, (64, 1, 36, 36), dtype=np.uint8))
     told = []
     for _ in range(2):
@@ -171,21 +152,21 @@ def test_acting_is_sb3_s_forward_to_the_bit_also_after_an_update(name):
                 told.append(forward(images))
             model.policy.set_training_mode(True)  # in which layers are rounded by autocast
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(*told[-2:], strict=True))
-        learn_one_rollout(model)
+        iterate(learner)
     assert not torch.equal(told[0][1], told[2][1])
     assert len(told[0][0].unique()) > 1
 
 
 def test_an_agent_that_diverged_is_told_so():
-    model, _ = agent("bf16")
+    model = agent("bf16")._model
     with torch.no_grad():
         model.policy.action_net.bias.fill_(np.nan)
-        with pytest.raises(ValueError, match="its last update went too far; lower --learning-rate"):
+        with pytest.raises(ValueError, match="the policy diverged"):
             model.policy(torch.zeros(4, 1, 36, 36, dtype=torch.uint8))
 
 
 def test_layers_rounded_in_inference_mode_can_be_changed_outside_of_it():
-    model, _ = agent("bf16")
+    model = agent("bf16")._model
     images, values = torch.zeros(4, 1, 36, 36, dtype=torch.uint8), []
     for mode in (torch.inference_mode, torch.no_grad):
         model.policy.set_training_mode(False)
@@ -195,15 +176,16 @@ def test_layers_rounded_in_inference_mode_can_be_changed_outside_of_it():
 
 
 def test_layers_rounded_for_acting_are_no_part_of_what_is_saved():
-    model, _ = agent("bf16")
+    learner = agent("bf16")
+    model = learner._model
     names = model.policy.state_dict().keys()
-    learn_one_rollout(model)
+    iterate(learner)
     assert model.policy.state_dict().keys() == names
 
 
 @pytest.mark.parametrize("images, threads", [(4, 1), (16, 1), (17, 2), (100, 3)])
 def test_few_images_are_read_by_few_threads_while_acting_and_then_there_are_as_many_as_before(images, threads):
-    model, _ = agent()
+    model = agent()._model
     had, used = torch.get_num_threads(), []
     model.policy.features_extractor.register_forward_hook(lambda *_: used.append(torch.get_num_threads()))
     torch.set_num_threads(3)
@@ -251,9 +233,9 @@ def test_vectors_have_one_precision():
 
 @pytest.mark.parametrize("name", ["fp32", "bf16"])
 def test_an_update_reads_images_that_were_centred_once_as_if_they_were_not(name):
-    model, rollouts = agent(name)
-    learn_one_rollout(model)
-    observe(model, rollouts[0].obs)
+    learner = agent(name)
+    iterate(learner)
+    model = learner._model
     buffer, network, batches = model.rollout_buffer, model.policy.features_extractor, []
     for prepare in (network.centred, None):
         buffer.prepare, buffer.generator_ready = prepare, False

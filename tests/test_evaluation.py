@@ -43,13 +43,13 @@ def test_a_games_score_is_that_of_one_complete_game_of_each_environment():
 
 
 def test_only_games_are_judged_by_actions_that_are_drawn():
-    class Model:
-        def predict(self, obs, deterministic):
-            return deterministic, None
+    class Policy:
+        def act(self, obs, *, deterministic):
+            return deterministic
 
-    assert as_judged(Model(), "prefrl/Hopper-v0")(None) is True
-    assert as_judged(Model(), "CartPole-v1")(None) is True
-    assert as_judged(Model(), "prefrl/Pong-v0")(None) is False
+    assert as_judged(Policy(), "prefrl/Hopper-v0")(None) is True
+    assert as_judged(Policy(), "CartPole-v1")(None) is True
+    assert as_judged(Policy(), "prefrl/Pong-v0")(None) is False
 
 
 def test_random_actions_are_held_as_long_as_asked():

@@ -10,8 +10,8 @@ import pytest
 from test_rlhf import SMALL
 
 from prefrl.algorithms.feedback import FIT_AFTER, START, STOCK, PeopleFeedback, answers_wanted, number_kept
-from prefrl.algorithms.rlhf import check, make_learner, make_recorder, train
-from prefrl.algorithms.training import Training
+from prefrl.algorithms.rlhf import train
+from prefrl.algorithms.setup import check, make_learner, make_recorder
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT
@@ -137,11 +137,18 @@ def feedback(tmp_path, request):
     config = getattr(request, "param", HUMAN)
     recorder = make_recorder(config)
     learner = make_learner(config, recorder, "cpu")
-    Training(config, learner, recorder).explore(config.initial_steps)
+    rollout = learner.agent.explore(config.initial_steps, config.query.random_share)
     with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
         made = PeopleFeedback(config, learner, store, lambda missing: None, lambda: True)
+        made.add(rollout, began_at=0)
         yield SimpleNamespace(it=made, store=store, learner=learner)
     recorder.close()
+
+
+def attend(feedback):
+    feedback.it.collect()
+    if feedback.it.fit_due():
+        feedback.it.fit()
 
 
 def answer_all(store):
@@ -150,25 +157,25 @@ def answer_all(store):
 
 
 def test_an_answer_taken_back_is_not_trained_on(feedback):
-    feedback.it.attend()
+    attend(feedback)
     answer_all(feedback.store)
-    feedback.it.attend()
+    attend(feedback)
     assert len(feedback.it.data) == feedback.it.num_labels == STOCK
     assert feedback.learner.rounds == 1
     feedback.store.withdraw(feedback.store.answered()[3].query.id, "person")
-    feedback.it.attend()
+    attend(feedback)
     assert len(feedback.it.data) == feedback.it.num_labels == STOCK - 1
 
 
 @pytest.mark.parametrize("feedback", [dataclasses.replace(HUMAN, pace="go")], indirect=True)
 def test_a_changed_mind_is_learned_from(feedback):
-    feedback.it.attend()
+    attend(feedback)
     answer_all(feedback.store)
-    feedback.it.attend()
+    attend(feedback)
     for comparison in feedback.store.answered()[:FIT_AFTER]:
         feedback.store.withdraw(comparison.query.id, "person")
         feedback.store.answer(comparison.query.id, "person", RIGHT)
-    feedback.it.attend()
+    attend(feedback)
     assert feedback.learner.rounds == 2
     assert feedback.it.data.prefer_left.sum() == STOCK - FIT_AFTER
     feedback.store.withdraw(feedback.store.answered()[0].query.id, "person")
@@ -176,28 +183,28 @@ def test_a_changed_mind_is_learned_from(feedback):
 
 
 def test_only_what_is_new_is_read(feedback, monkeypatch):
-    feedback.it.attend()
+    attend(feedback)
     answer_all(feedback.store)
-    feedback.it.attend()
+    attend(feedback)
     read, decode = [], codec.decode
     monkeypatch.setattr(codec, "decode", lambda *args: read.append(args) or decode(*args))
-    feedback.it.attend()  # asks as many again
+    attend(feedback)  # asks as many again
     first, *_ = queries = [feedback.store.claim("person") for _ in range(3)]
     feedback.store.answer(first.id, "person", RIGHT)
     feedback.store.answer(queries[1].id, "person", INCOMPARABLE)
     read.clear()
-    feedback.it.attend()
+    attend(feedback)
     assert len(read) <= 4
     assert feedback.it.num_labels == len(feedback.it.data) == STOCK + 1
     assert feedback.it.data.prefer_left[-1] == 0
 
 
 def test_queries_that_nobody_answered_give_way_to_ones_about_the_agent_of_today(feedback):
-    feedback.it.attend()
+    attend(feedback)
     before = set(feedback.store.asked())
     held = feedback.store.claim("person")
-    feedback.learner.model.num_timesteps += HUMAN.query.pool_steps + 1
-    feedback.it.attend()
+    feedback.learner.agent._model.num_timesteps += HUMAN.query.pool_steps + 1
+    attend(feedback)
     counts = feedback.store.counts()
     assert counts.expired == STOCK - 1  # somebody is looking at one
     assert counts.open + counts.held == STOCK
@@ -207,9 +214,9 @@ def test_queries_that_nobody_answered_give_way_to_ones_about_the_agent_of_today(
 
 @pytest.mark.parametrize("feedback", [dataclasses.replace(HUMAN, overlap=1.0)], indirect=True)
 def test_second_opinions_do_not_use_up_the_stock(feedback):
-    feedback.it.attend()
+    attend(feedback)
     answer_all(feedback.store)
-    feedback.it.attend()
+    attend(feedback)
     assert feedback.store.counts().asked > STOCK
     assert feedback.store.claim("another").id == feedback.store.asked()[0]
 
@@ -246,12 +253,12 @@ def test_a_window_forgets_what_was_asked_first_and_nothing_that_no_fit_has_seen(
 def test_the_window_holds_the_same_answers_whatever_came_first_or_was_taken_back(feedback):
     """Not only the latest that came: a resumed trainer, who reads all in the order of asking, has the same."""
     feedback.it._config = dataclasses.replace(HUMAN, reward=dataclasses.replace(HUMAN.reward, label_window=5))
-    feedback.it.attend()
+    attend(feedback)
     asked = feedback.store.asked()
     for query_id in [*asked[10:], *asked[:10]]:
         feedback.store.answer(query_id, "person", LEFT)
         feedback.it._read_answers()
-    feedback.learner.model.num_timesteps += 100
+    feedback.learner.agent._model.num_timesteps += 100
     feedback.it._keep_stock()
     later = feedback.store.asked()[STOCK : STOCK + 3]
     for query_id in later:

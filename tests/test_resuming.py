@@ -18,8 +18,10 @@ from stable_baselines3 import PPO
 from test_feedback import HUMAN, Person
 from test_rlhf import SMALL, run, same_policy, stop_after
 
-from prefrl.algorithms.rlhf import BEGIN_ANEW, check, most_pairs
-from prefrl.checkpoints import EPISODES, MANIFEST, checkpoints
+from prefrl.agents.sb3 import EPISODES
+from prefrl.algorithms.rlhf import BEGIN_ANEW
+from prefrl.algorithms.setup import check, most_pairs
+from prefrl.checkpoints import MANIFEST, checkpoints
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import INCOMPARABLE
@@ -42,7 +44,8 @@ def learned(folder):
     model = PPO.load(latest / "policy.zip", device="cpu")
     adam = model.policy.optimizer.state_dict()["state"]
     moments = {f"{i}.{name}": value for i, values in adam.items() for name, value in values.items()}
-    return model.policy.state_dict() | moments | load_file(latest / "tensors.safetensors")
+    reward = load_file(latest / "reward.safetensors")
+    return model.policy.state_dict() | moments | load_file(latest / "agent.safetensors") | reward
 
 
 def assert_same_run(one, other):

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
-from prefrl.agents.ppo import reset_agent
-from prefrl.algorithms import training
-from prefrl.algorithms.rlhf import make_recorder, train
+from prefrl.agents.ppo import PpoAgent
+from prefrl.algorithms.rlhf import train
+from prefrl.algorithms.setup import make_recorder
 from prefrl.checkpoints import checkpoints
 from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
 from prefrl.evaluation import play_episodes
@@ -81,7 +81,7 @@ def test_the_policy_that_is_saved_is_the_mean_of_the_latest(finished):
     saved = PPO.load(finished.policy, device="cpu").policy.state_dict()
     latest = checkpoints(finished.checkpoints)[-1]
     last = PPO.load(latest / "policy.zip", device="cpu").policy.state_dict()
-    average = load_file(latest / "tensors.safetensors")
+    average = load_file(latest / "agent.safetensors")
     kept = [name for name in saved if f"average.module.{name}" in average]
     assert "mlp_extractor.policy_net.0.weight" in kept
     assert all(torch.equal(saved[name], average[f"average.module.{name}"]) for name in kept)
@@ -301,10 +301,10 @@ def test_a_labeler_who_skips_everything_stops_the_run_in_one_clear_line(tmp_path
 def test_a_corrupt_checkpoint_is_one_clear_line_and_stays_as_it_is(tmp_path):
     _, folder = run(SMALL, tmp_path / "run", **stop_after(6))
     latest = checkpoints(folder.checkpoints)[-1]
-    (latest / "tensors.safetensors").write_bytes(b"nonsense")
+    (latest / "agent.safetensors").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="is damaged .*remove that folder to go on from the one before"):
         run(SMALL, tmp_path / "run")
-    assert (latest / "tensors.safetensors").read_bytes() == b"nonsense"
+    assert (latest / "agent.safetensors").read_bytes() == b"nonsense"
 
 
 def test_it_learns(tmp_path):
@@ -349,13 +349,13 @@ def test_learning_rate_and_entropy_bonus_decay_over_the_run_and_not_over_a_rollo
 
 
 def test_a_fresh_agent_begins_once_and_so_does_the_mean(tmp_path, monkeypatch):
-    resets = []
+    resets, reinitialize = [], PpoAgent.reinitialize
 
-    def counted(model, seed):
-        reset_agent(model, seed)
-        resets.append((model.num_timesteps, parameters(model.policy)))
+    def counted(agent, seed):
+        reinitialize(agent, seed)
+        resets.append((agent.step, parameters(agent.policy)))
 
-    monkeypatch.setattr(training, "reset_agent", counted)
+    monkeypatch.setattr(PpoAgent, "reinitialize", counted)
     still = dataclasses.replace(SMALL.agent, learning_rate=0.0, averaging=0.9, reset_step=600)
     for steps, total in ((768, 0), (1024, 1), (1536, 1)):  # the first rollout from 600 on begins at 768
         config = dataclasses.replace(SMALL, labels=0, steps=steps, agent=still)

@@ -1,4 +1,4 @@
-"""Rollout buffers whose rewards are filled in once a rollout, and whose minibatches are gathered on the device."""
+"""Rollout buffers that are paid once the rollout is full, and whose minibatches are gathered on the device."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from prefrl.moments import RunningMoments
-
-FillRewards = Callable[[], np.ndarray]
-"""-> [T, N] rewards of the rollout that was just collected."""
 
 PREPARED = 256  # observations at a time: in float32 as many images take 29 MB
 
@@ -46,21 +43,19 @@ class ReturnScale:
 
 
 class Filled(RolloutBuffer):
-    """Adds to the rewards of a full rollout what `fill` says of it, in one call.
-
-    By then SB3 has put only the values of truncated episodes' last observations into `rewards`.
-    `fill` and `scale` are set on the instance: SB3 pickles the class into its zip, not the buffer.
-    """
-
-    fill: FillRewards
-    scale: ReturnScale | None = None
+    """Waits for its rewards: SB3 asks for advantages while it collects, and they are computed in `pay`."""
 
     def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
-        rewards = self.fill()
-        if self.scale is not None:
-            rewards = self.scale(rewards, self.episode_starts)
+        """Keeps the arguments for `pay`: SB3 keeps neither."""
+        self._last = last_values, dones
+
+    def pay(self, rewards: np.ndarray) -> None:
+        """Adds rewards [T, N] to the full rollout, and computes returns and advantages.
+
+        By then SB3 has put the discounted values of truncated episodes' last observations into `rewards`.
+        """
         self.rewards += rewards.astype(np.float32)
-        super().compute_returns_and_advantage(last_values, dones)
+        super().compute_returns_and_advantage(*self._last)
 
 
 class FilledDictRolloutBuffer(Filled, DictRolloutBuffer):
@@ -105,10 +100,10 @@ class FilledRolloutBuffer(Filled):
         self.pos += 1
         self.full = self.pos == self.buffer_size
 
-    def compute_returns_and_advantage(self, last_values: Tensor, dones: np.ndarray) -> None:
+    def pay(self, rewards: np.ndarray) -> None:
         self.values = torch.stack(self._values).cpu().numpy()
         self.log_probs = torch.stack(self._log_probs).cpu().numpy()
-        super().compute_returns_and_advantage(last_values, dones)
+        super().pay(rewards)
 
     def get(self, batch_size: int | None = None) -> Generator[RolloutBufferSamples, None, None]:
         """One pass over the rollout in a new order, SB3's own, in minibatches on the device."""

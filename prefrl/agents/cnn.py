@@ -16,6 +16,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
+from prefrl.agents.base import DIVERGED
 from prefrl.agents.graphs import Graphed
 from prefrl.config import Precision
 from prefrl.names import look_up
@@ -28,8 +29,6 @@ CNNS: dict[str, tuple[Layers, int]] = {
     "nature": (((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512),  # Mnih et al. 2015
 }
 """Name -> convolutions, and units of the layer on top of them."""
-
-DIVERGED = "the agent's actions are no numbers any more: its last update went too far; lower --learning-rate"
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
@@ -38,14 +38,14 @@ class StandardisedFeatures(BaseFeaturesExtractor):
         self.moments.update(torch.as_tensor(rows).reshape(-1, self.features_dim))
 
 
-def observe(model: OnPolicyAlgorithm, obs: Observations) -> None:
+def observe(policy: BasePolicy, obs: Observations) -> None:
     """Shows raw observations [..., *obs_shape] to the policy's statistics, where it keeps any.
 
     Only between two rollouts: while one is collected and learned from, the policy must stay the same.
     """
-    extractor = model.policy.features_extractor
+    extractor = policy.features_extractor
     if isinstance(extractor, Observer):
         assert isinstance(obs, np.ndarray)
-        space = model.observation_space
+        space = policy.observation_space
         channels_last = is_image_space(space) and obs.shape[-3:] != space.shape
         extractor.observe(np.moveaxis(obs, -1, -3) if channels_last else obs)  # SB3 puts the channels first

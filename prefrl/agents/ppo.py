@@ -1,46 +1,101 @@
-"""Stable-Baselines3's PPO, with rewards that are filled in once a rollout."""
+"""The agent: Stable-Baselines3's PPO behind `Agent`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from prefrl_envs.snapshots import State, add_prefix, under
 from stable_baselines3 import PPO
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
 
+from prefrl.agents.base import Metrics, RewardFunction
 from prefrl.agents.buffers import (
     Filled,
     FilledDictRolloutBuffer,
     FilledRolloutBuffer,
-    FillRewards,
     ReturnScale,
     SeenRolloutBuffer,
 )
-from prefrl.agents.cnn import DIVERGED, CentredCnn, CnnPolicy
+from prefrl.agents.cnn import CentredCnn, CnnPolicy
 from prefrl.agents.features import StandardisedFeatures
-from prefrl.agents.graphed_ppo import GraphedPpo
+from prefrl.agents.ppo_update import GraphedPpo, Ppo
+from prefrl.agents.sb3 import Sb3Agent
 from prefrl.config import PpoConfig, Precision
-from prefrl.names import look_up
+from prefrl.rollouts import Recorder, Rollout
+from prefrl.seeds import Purpose, seed_of
+from prefrl.tensors import add_tensor_prefix, tensors_under
 
 
-def choose_device(name: str) -> str:
-    """What `name` stands for: auto is cuda where there is one, else cpu (which is faster than mps for small networks).
+class PpoAgent(Sb3Agent[Ppo]):
+    """Learns from each rollout once, and forgets it.
 
-    Raises:
-        ValueError: not a device, or not one of this machine's.
+    Args:
+        seed: of the run.
+        total_steps: of the run, over which rates decay.
     """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not look_up("device", name, available):
-        raise ValueError(f"this machine has no {name} device; use --device auto or cpu")
-    return name
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        config: PpoConfig,
+        *,
+        seed: int,
+        total_steps: int,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+    ) -> None:
+        model = make_ppo(recorder, config, seed_of(seed, Purpose.POLICY), device, precision)
+        super().__init__(recorder, model, seed, config.averaging)
+        self._config, self._total_steps = config, total_steps
+        self._scale = ReturnScale(config.num_envs, config.gamma)
+
+    @property
+    def iteration_steps(self) -> int:
+        return self._config.n_steps * self._config.num_envs
+
+    def collect(self) -> Rollout:
+        """Takes one rollout's steps; see `Agent`."""
+        decay_rates(self._model, self._config, self._total_steps)
+        self._seed_draws(Purpose.ITERATION, self.step)
+        self._model.learn(0, reset_num_timesteps=False)  # no steps: SB3 begins the first episodes here
+        env, buffer = self._model.env, self._model.rollout_buffer
+        assert env is not None
+        self._model.collect_rollouts(env, self._callback, buffer, self._config.n_steps)
+        return self._recorder.take()
+
+    def update(self, rollout: Rollout, rewards: np.ndarray) -> Metrics:
+        """Learns from the rollout just collected; see `Agent`."""
+        buffer = self._model.rollout_buffer
+        assert isinstance(buffer, Filled)
+        buffer.pay(self._scale(rewards, buffer.episode_starts) if self._config.scale_rewards else rewards)
+        metrics = self._model.update()
+        self._learned_from(rollout)
+        return metrics
+
+    def relabel(self, reward: RewardFunction) -> None:
+        """Does nothing: no step is learned from twice."""
+
+    def _fresh_policy(self) -> BasePolicy:
+        model = self._model
+        return model.policy_class(model.observation_space, model.action_space, model.lr_schedule, **model.policy_kwargs)
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self._model.policy.optimizer]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        scale = self._scale
+        return add_tensor_prefix("scale.", scale.moments.state_dict() | {"returns": torch.as_tensor(scale.returns)})
+
+    def _load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        scale = tensors_under("scale.", tensors)
+        self._scale.returns = scale.pop("returns").numpy().copy()
+        self._scale.moments.load_state_dict(scale)
 
 
 def check_spaces(observation_space: spaces.Space, action_space: spaces.Space) -> None:
@@ -65,8 +120,8 @@ def check_spaces(observation_space: spaces.Space, action_space: spaces.Space) ->
         raise ValueError("discrete actions must be counted from 0: SB3 ignores where they start")
 
 
-def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: Precision = "fp32") -> PPO:
-    """A fresh agent for `env`. Its rewards are all 0 until `set_rewards` says where they come from.
+def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: Precision = "fp32") -> Ppo:
+    """A fresh algorithm for `env`.
 
     Args:
         precision: fp32 or bf16, of the network that reads images; policy.zip keeps it.
@@ -111,70 +166,14 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
     )
 
 
-def load_ppo(path: Path, env: VecEnv, device: str) -> PPO:
-    """An agent as it was saved, to go on training in `env`."""
-    return _kind(env, device).load(path, env=env, device=device)
-
-
-def _kind(env: VecEnv, device: str) -> type[PPO]:
-    """On a GPU a network that reads images of a game is told what to do in graphs."""
+def _kind(env: VecEnv, device: str) -> type[Ppo]:
+    """Use CUDA graphs for image policies with discrete actions."""
     is_game = is_image_space(env.observation_space) and isinstance(env.action_space, spaces.Discrete)
-    return GraphedPpo if device == "cuda" and is_game else PPO
-
-
-def set_rewards(model: PPO, fill: FillRewards, scale: ReturnScale | None) -> None:
-    """Says where the agent's rewards come from. They are never part of its zip."""
-    buffer = model.rollout_buffer
-    assert isinstance(buffer, Filled)
-    buffer.fill, buffer.scale = fill, scale
-    policy, network = model.policy, model.policy.features_extractor
-    if isinstance(network, CentredCnn) and isinstance(buffer, FilledRolloutBuffer):
-        buffer.prepare = network.centred  # its background is the same until the agent has learned from the rollout
-    if isinstance(policy, CnnPolicy) and isinstance(buffer, SeenRolloutBuffer):
-        buffer.seen = policy.seen
-
-
-def position(model: PPO) -> State:
-    """Where an agent is in its environments, between two rollouts: what it has seen last. Empty before the first."""
-    seen: Any = model._last_obs
-    starts: Any = model._last_episode_starts
-    if seen is None:
-        return {}
-    named = add_prefix(f"{_SEEN}.", seen) if isinstance(seen, dict) else {_SEEN: seen}
-    return {name: array.copy() for name, array in named.items()} | {"episode_starts": starts.copy()}
-
-
-def set_position(model: PPO, state: State) -> None:
-    """The inverse of `position`."""
-    if not state:
-        return
-    parts = under(f"{_SEEN}.", state)
-    model._last_obs = parts or state[_SEEN]
-    model._last_episode_starts = state["episode_starts"]
-
-
-_SEEN = "seen"
-
-
-def reset_agent(model: PPO, seed: int) -> None:
-    """Fresh weights, drawn with `seed`, and a fresh optimizer; what is known of observations and rewards stays.
-
-    An agent that has learned from an early reward model's mistakes may never find what a later one pays for, and one
-    that starts again does (Nikishin et al. 2022, "The primacy bias in deep reinforcement learning").
-    """
-    with torch.random.fork_rng(devices=[]):  # layers draw their weights from the CPU's global generator
-        torch.default_generator.manual_seed(seed)
-        fresh = model.policy_class(
-            model.observation_space, model.action_space, model.lr_schedule, **model.policy_kwargs
-        )
-    with torch.no_grad():
-        for weights, new in zip(model.policy.parameters(), fresh.parameters(), strict=True):
-            weights.copy_(new)
-    model.policy.optimizer.state.clear()
+    return GraphedPpo if device == "cuda" and is_game else Ppo
 
 
 def decay_rates(model: PPO, config: PpoConfig, steps: int) -> None:
-    """What the next rollout is learned with in a run of so many steps; a fresh agent begins anew.
+    """Sets what the next rollout is learned with in a run of so many steps; a fresh agent begins anew.
 
     SB3's own schedules would see one rollout as all, and it has none for the entropy bonus.
     """
@@ -185,17 +184,3 @@ def decay_rates(model: PPO, config: PpoConfig, steps: int) -> None:
     model.lr_schedule = FloatSchedule(config.learning_rate * (1 - config.learning_rate_decay * progress))
     model.clip_range = FloatSchedule(config.clip_range * (1 - config.clip_range_decay * progress))
     model.ent_coef = config.ent_coef * (1 - config.ent_coef_decay * progress)
-
-
-def learn_one_rollout(model: PPO) -> None:
-    """Collects one rollout and learns from it.
-
-    Raises:
-        ValueError: its weights are no numbers any more.
-    """
-    try:
-        model.learn(model.n_steps * model.n_envs, reset_num_timesteps=False)
-    except ValueError as error:
-        if "found invalid values" not in str(error):  # torch.distributions' own words
-            raise
-        raise ValueError(DIVERGED) from error

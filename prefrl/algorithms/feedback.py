@@ -16,6 +16,7 @@ from prefrl.config import RlhfConfig
 from prefrl.labelers.base import Labeler, work
 from prefrl.queries import Answer, Past, Query, Record
 from prefrl.rewards.fitting import ComparisonData, by_pair, by_query, fit
+from prefrl.rollouts import Rollout
 from prefrl.schedules import SCHEDULES
 from prefrl.seeds import Purpose, generator_of, seed_of
 from prefrl.store import PreferenceStore
@@ -35,23 +36,31 @@ class Feedback(ABC):
     """Asks for comparisons, and fits the reward model to what has been answered.
 
     Attributes:
-        data: the comparisons that the reward model is trained on.
+        data: the comparisons that the reward model is trained on; None where there is no reward model.
         num_labels: answers that compare.
         no_more_pairs: whether the run ended without labels that it waited for: the pool had no pairs to ask about.
     """
 
-    def __init__(self, config: RlhfConfig, learner: Learner, store: PreferenceStore) -> None:
-        assert learner.reward is not None
-        self._config, self._learner, self._store = config, learner, store
-        self._reward = learner.reward
-        self.data = ComparisonData(self._reward.ensemble, {"pair": by_pair, "query": by_query}[learner.heldout_by])
-        self.num_labels = 0
-        self.no_more_pairs = False
-        self._waited = 0.0
+    data: ComparisonData | None = None
+    num_labels = 0
+    no_more_pairs = False
+    _waited = 0.0
 
     @abstractmethod
-    def attend(self) -> None:
-        """Before each rollout: asks what is due, takes answers in, fits where it is time to."""
+    def add(self, rollout: Rollout, began_at: int) -> None:
+        """Adds a rollout that began at that step to the pool of what is asked about."""
+
+    @abstractmethod
+    def collect(self) -> None:
+        """Asks what is due by now, waits for people, and takes answers in."""
+
+    @abstractmethod
+    def fit_due(self) -> bool:
+        """Whether it is time to fit the reward model to the answers."""
+
+    @abstractmethod
+    def fit(self) -> None:
+        """Fits the reward model to the answers."""
 
     @abstractmethod
     def conclude(self) -> bool:
@@ -62,11 +71,46 @@ class Feedback(ABC):
         waited, self._waited = self._waited, 0.0
         return waited
 
+
+class NoFeedback(Feedback):
+    """The part of feedback in a run on the true reward: none."""
+
+    def add(self, rollout: Rollout, began_at: int) -> None:
+        pass
+
+    def collect(self) -> None:
+        pass
+
+    def fit_due(self) -> bool:
+        return False
+
+    def fit(self) -> None:
+        raise AssertionError("there is no reward model")
+
+    def conclude(self) -> bool:
+        return True
+
+
+class Comparisons(Feedback):
+    """What both ways of asking have in common: a schedule, a pool, a store, and a reward model."""
+
+    data: ComparisonData
+
+    def __init__(self, config: RlhfConfig, learner: Learner, store: PreferenceStore) -> None:
+        assert learner.reward is not None
+        self._config, self._learner, self._store = config, learner, store
+        self._reward = learner.reward
+        self.data = ComparisonData(self._reward.ensemble, {"pair": by_pair, "query": by_query}[learner.heldout_by])
+
+    def add(self, rollout: Rollout, began_at: int) -> None:
+        """Adds a rollout that began at that step to the pool of what is asked about."""
+        self._reward.pool.add(rollout, generator_of(self._config.seed, Purpose.SEGMENTS, began_at))
+
     def _due(self) -> int:
         """Labels due by now; the run's last round asks for all the rest."""
         config, since_start = self._config, self._learner.step - self._config.initial_steps
-        rollout = config.agent.num_envs * config.agent.n_steps
-        until_last_round = (config.steps - config.initial_steps - rollout) // config.query.round_steps
+        iteration = self._learner.agent.iteration_steps
+        until_last_round = (config.steps - config.initial_steps - iteration) // config.query.round_steps
         until_last_round *= config.query.round_steps
         if since_start >= until_last_round:
             return config.labels
@@ -90,8 +134,8 @@ class Feedback(ABC):
         self._store.ask(queries, answers_wanted=lambda query: answers_wanted(query, config.overlap))
         return len(queries)
 
-    def _fit(self) -> None:
-        """One fit to all answers so far, then the reward's normalization over the pool of recent steps."""
+    def fit(self) -> None:
+        """Fits the reward model to all answers so far, then normalizes the reward over the pool of recent steps."""
         settings, reward, learner = self._config.reward, self._reward, self._learner
         recent = list(reward.pool.segments)
         reward.ensemble.see(recent)
@@ -124,7 +168,7 @@ def answers_wanted(query: Query, overlap: float) -> int:
     return 2 if int(query.id[:8], 16) / 2**32 < overlap else 1
 
 
-class LabelerFeedback(Feedback):
+class LabelerFeedback(Comparisons):
     """A labeler inside the loop, which answers at once: a run stays the same from one time to the next.
 
     After a kill the store may be ahead of the checkpoint. The run's past is what was asked before the step and the
@@ -138,14 +182,16 @@ class LabelerFeedback(Feedback):
         self._steps: list[int] = []  # of the queries of `data`
         self._read_answers()
 
-    def attend(self) -> None:
-        """A round every `round_steps`, the first after the random actions: ask, answer, fit. One a step at most."""
+    def collect(self) -> None:
+        """Asks and answers in rounds, one every `round_steps`, the first after the random actions."""
+        if self.fit_due():
+            self._answer_what_is_due()
+
+    def fit_due(self) -> bool:
+        """Whether this is a round's step; a step has one round at most."""
         learner = self._learner
         since_start = learner.step - self._config.initial_steps
-        if since_start >= learner.rounds * self._config.query.round_steps and learner.round_step != learner.step:
-            self._answer_what_is_due()
-            self._fit_to_answers()
-            learner.round_step = learner.step
+        return since_start >= learner.rounds * self._config.query.round_steps and learner.round_step != learner.step
 
     def conclude(self) -> bool:
         """Fits once more if labels are still owed: the run was extended, or had too few pairs to ask about."""
@@ -178,6 +224,15 @@ class LabelerFeedback(Feedback):
             asked += new
         return asked
 
+    def fit(self) -> None:
+        """Ends the round: takes its answers in, and fits.
+
+        Raises:
+            ValueError: there is no comparison.
+        """
+        self._fit_to_answers()
+        self._learner.round_step = self._learner.step
+
     def _fit_to_answers(self) -> None:
         self._read_answers()
         if self._learner.asked is None:
@@ -186,7 +241,7 @@ class LabelerFeedback(Feedback):
             raise ValueError(
                 f"{self._labeler.name} skipped every pair it was asked about; there is nothing to learn from"
             )
-        self._fit()
+        super().fit()
 
     def _read_answers(self) -> None:
         for new in self._store.answered_in_parts(known=self._seen, past=self._past()):
@@ -200,7 +255,7 @@ class LabelerFeedback(Feedback):
             self._steps = self._steps[len(self._steps) - kept :]
 
 
-class PeopleFeedback(Feedback):
+class PeopleFeedback(Comparisons):
     """People answer in processes of their own, in any order, whenever they like, and may take an answer back.
 
     They find a small stock of open queries about what the agent did lately. With `pace` wait the agent does
@@ -225,6 +280,7 @@ class PeopleFeedback(Feedback):
         super().__init__(config, learner, store)
         self._on_wait, self._stopped, self._only_labels = on_wait, stopped, only_labels
         self._revision = -1
+        self._has_waited = False
         self._kept: list[Given] = []  # what `data` holds, in its order
         self._given: set[Given] = set()
         self._fitted: set[Given] = set()  # a resumed trainer fits anew: what came meanwhile is not known
@@ -232,17 +288,20 @@ class PeopleFeedback(Feedback):
         self._short_at: tuple[int, int] | None = None  # step and rounds at which the pool had no more pairs
         self._read_answers()
 
-    def attend(self) -> None:
-        """Keeps the stock, waits where it has to, and fits once enough is new."""
-        config = self._config
-        self._store.expire(before_step=self._learner.step - config.query.pool_steps)
-        if not self._wait_for(self._needed()):
-            return  # told to stop: what was answered meanwhile is fitted to once the run goes on
-        self._read_answers()
+    def collect(self) -> None:
+        """Keeps the stock, and waits where it has to."""
+        self._store.expire(before_step=self._learner.step - self._config.query.pool_steps)
+        self._has_waited = self._wait_for(self._needed())
+        if self._has_waited:
+            self._read_answers()
+
+    def fit_due(self) -> bool:
+        """Whether enough is new. Not if waiting was cut short: the answers are fitted to once the run goes on."""
+        if not self._has_waited or not len(self.data):
+            return False
         new = len(self._given ^ self._fitted)
-        round_is_due = self._learner.step - self._fitted_step >= config.query.round_steps
-        if len(self.data) and (not self._learner.rounds or new >= FIT_AFTER or (new and round_is_due)):
-            self._fit_to_answers()
+        round_is_due = self._learner.step - self._fitted_step >= self._config.query.round_steps
+        return not self._learner.rounds or new >= FIT_AFTER or (new > 0 and round_is_due)
 
     def conclude(self) -> bool:
         """Waits for the labels that are left, learns from them, and takes back what nobody has answered."""
@@ -252,12 +311,13 @@ class PeopleFeedback(Feedback):
         self._store.expire(before_step=self._learner.step + 1)
         self._read_answers()
         if self._given != self._fitted and len(self.data):
-            self._fit_to_answers()
+            self.fit()
         self.no_more_pairs = waits and self.num_labels < self._config.labels
         return True
 
-    def _fit_to_answers(self) -> None:
-        self._fit()
+    def fit(self) -> None:
+        """Fits to the answers that stand."""
+        super().fit()
         self._fitted, self._fitted_step = self._given, self._learner.step
 
     def _wait_for(self, needed: int) -> bool:

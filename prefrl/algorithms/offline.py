@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from prefrl_envs.wrappers import make_env
 
-from prefrl.agents.ppo import choose_device
 from prefrl.agents.precision import choose_precision
 from prefrl.config import RewardConfig
+from prefrl.devices import choose_device
 from prefrl.heap import keep_freed_memory
 from prefrl.metrics import pearson, spearman
 from prefrl.names import look_up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from prefrl_envs.suite import find
@@ -11,7 +12,7 @@ from safetensors.numpy import save_file
 from prefrl.algorithms.feedback import Feedback
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
-from prefrl.evaluation import Policy, act_by, act_randomly, as_judged, play_episodes, play_games, true_returns
+from prefrl.evaluation import Actor, act_randomly, as_judged, play_episodes, play_games, true_returns
 from prefrl.metrics import pearson, spearman
 from prefrl.names import load_plugin
 from prefrl.processor import cpu_name
@@ -26,29 +27,24 @@ MEASURED_STEPS = 1000  # a behaviour is measured over so many, however short epi
 SCREENS_KEPT = 240  # of an episode drawn from recorded screens: what a report shows, 0.1 MB in Pong
 
 
-def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback | None) -> None:
+def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback) -> None:
     """Writes policy.zip, the reward model, the last episode and summary.json: of the mean of the latest policies."""
-    learner.model.policy.load_state_dict(learner.average.module.state_dict())
-    learner.model.save(run.policy)
+    learner.agent.save_policy(run.policy)
     if learner.reward is not None:
         learner.reward.ensemble.save(run.reward_model, versions())
     record_episode(config, learner, run, "after")
     write_json(run.summary_file, summarise(config, learner, run, feedback))
 
 
-def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback | None) -> dict:
-    """The content of summary.json. Returns are true ones, of fresh episodes, of the agent's policy.
-
-    Args:
-        feedback: where the comparisons came from; None for an agent on the true reward.
-    """
-    space = learner.model.action_space
-    policy = as_judged(learner.model, config.env_id)
+def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback) -> dict:
+    """The content of summary.json. Returns are true ones, of fresh episodes, of the agent's policy."""
+    agent = learner.agent
+    policy = as_judged(agent.policy, config.env_id)
     best = true_returns(_play(config, policy, Purpose.EVALUATION))
-    at_random = act_randomly(space, config.eval_episodes, seed_of(config.seed, Purpose.RANDOM_POLICY))
+    at_random = act_randomly(agent.action_space, config.eval_episodes, seed_of(config.seed, Purpose.RANDOM_POLICY))
     chance = true_returns(_play(config, at_random, Purpose.RANDOM_POLICY))
     reward_model = None
-    if feedback is not None:
+    if feedback.data is not None:
         reward_model = _diagnose(config, learner, run, feedback.data)
     return {
         "study": config.study,
@@ -56,8 +52,8 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
         "variant": config.variant or config.preset,
         "preset": config.preset,
         "labels": config.labels,
-        "labels_answered": feedback.num_labels if feedback is not None else 0,
-        "no_more_pairs": feedback is not None and feedback.no_more_pairs,
+        "labels_answered": feedback.num_labels,
+        "no_more_pairs": feedback.no_more_pairs,
         "seed": config.seed,
         "steps": learner.step,
         "true_return_mean": float(best.mean()),
@@ -73,7 +69,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
         "steps_per_second": round(learner.step / learner.wall_seconds, 1),
         "peak_memory_mb": peak_memory_mb(),
         "threads": config.threads,
-        "device": str(learner.model.device),
+        "device": str(agent.device),
         "precision": config.precision,
         "cpu": cpu_name(),
         "git_commit": git_commit(),
@@ -82,7 +78,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
     }
 
 
-def measure(config: RlhfConfig, policy: Policy) -> dict[str, float]:
+def measure(config: RlhfConfig, policy: Actor) -> dict[str, float]:
     """What the suite measures of a behaviour, by name: means over fresh episodes. Nothing where it measures nothing."""
     row = find(config.env_id)
     if row is None or row.measure is None:
@@ -92,7 +88,7 @@ def measure(config: RlhfConfig, policy: Policy) -> dict[str, float]:
     return {f"{name}_mean": float(np.mean(values)) for name, values in figures.items()}
 
 
-def score(config: RlhfConfig, policy: Policy) -> dict[str, float]:
+def score(config: RlhfConfig, policy: Actor) -> dict[str, float]:
     """Mean and standard deviation of the unclipped scores of complete games; nothing where there is no score.
 
     In the continuing stream an episode's return is no game's score: it starts and stops in the middle of games.
@@ -122,7 +118,7 @@ def training_games(config: RlhfConfig, learner: Learner) -> dict[str, float | No
 
 def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: str) -> None:
     """Keeps one episode of the policy: what draws it, true and learned rewards. Touches no generator."""
-    rollout = _play(config, as_judged(learner.model, config.env_id), Purpose.EPISODE, episodes=1)
+    rollout = _play(config, as_judged(learner.agent.policy, config.env_id), Purpose.EPISODE, episodes=1)
     arrays = {"true_rewards": rollout.true_rewards[:, 0]}
     if rollout.render_states is not None:
         states = rollout.render_states[:, 0]
@@ -134,7 +130,7 @@ def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: s
     save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, run.episode(name), metadata)
 
 
-def _play(config: RlhfConfig, policy: Policy, purpose: Purpose, episodes: int | None = None) -> Rollout:
+def _play(config: RlhfConfig, policy: Actor, purpose: Purpose, episodes: int | None = None) -> Rollout:
     return play_episodes(
         config.env_id, policy, episodes or config.eval_episodes, seed_of(config.seed, purpose),
         horizon=config.horizon, on_end=config.on_end, threads=config.threads, atari=config.atari,
@@ -144,7 +140,7 @@ def _play(config: RlhfConfig, policy: Policy, purpose: Purpose, episodes: int | 
 def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData) -> dict:
     """Accuracy out of bag, and predicted against true return of fresh segments that no query used."""
     assert learner.reward is not None
-    rollout = _play(config, act_by(learner.model, deterministic=False), Purpose.DIAGNOSTICS)
+    rollout = _play(config, partial(learner.agent.policy.act, deterministic=False), Purpose.DIAGNOSTICS)
     predicted, true = segment_returns(learner.reward.ensemble, config, rollout)
     shown = generator_of(config.seed, Purpose.DIAGNOSTICS).permutation(len(true))[:500]
     save_file({"predicted_returns": predicted[shown], "true_returns": true[shown]}, run.diagnostics)

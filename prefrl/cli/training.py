@@ -72,8 +72,8 @@ _UNKNOWN = TrainCommand(env_id="", labels=_NOT_GIVEN, steps=_NOT_GIVEN, seed=0)
 
 def train(args: Sequence[str]) -> int:
     """Trains an agent."""
-    from prefrl.agents.ppo import choose_device
-    from prefrl.algorithms.rlhf import check
+    from prefrl.algorithms.setup import check
+    from prefrl.devices import choose_device
 
     command = settings(args)
     config, run = command.config(), RunFolder(command.folder())
@@ -210,8 +210,8 @@ def fit(
 
 def _run(config: RlhfConfig, run: RunFolder) -> int:
     """Trains in the run's folder until its end or until Ctrl-C."""
-    from prefrl.agents.ppo import choose_device
     from prefrl.algorithms.rlhf import train as train_loop
+    from prefrl.devices import choose_device
     from prefrl.labelers.oracle import Oracle
     from prefrl.progress import ProgressBar
 
