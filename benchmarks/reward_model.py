@@ -22,10 +22,12 @@ from machine import write
 from prefrl.agents.ppo import PpoAgent
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
+from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.presets import preset_config
 from prefrl.queries import Comparison, Query
+from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
+from prefrl.rewards.fitting import fit, make_optimizer
 from prefrl.rollouts import Recorder, Rollout, SegmentPool
 from prefrl.vecenv import make_vec_env
 
@@ -106,8 +108,8 @@ def fitting(ensembles: list[Ensemble], comparisons: list[Comparison], epochs: in
     """One later fit of each ensemble to all comparisons."""
     prepared = []
     for ensemble in ensembles:
-        data = ComparisonData(ensemble)
-        data.add(comparisons)
+        data = EncodedPreferences(ensemble)
+        data.update(PreferenceDataset.of(comparisons))
         prepared.append((ensemble, make_optimizer(ensemble), data))
     generator = torch.Generator().manual_seed(100)
     return lambda: [fit(ensemble, optimizer, data, epochs, generator) for ensemble, optimizer, data in prepared]

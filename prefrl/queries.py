@@ -66,7 +66,7 @@ Pair = frozenset[str]
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """Segments to compare: two, later up to K.
+    """K segments to compare, two or more.
 
     Attributes:
         segments: in the order in which they are shown.
@@ -94,6 +94,23 @@ class Query:
         return frozenset(segment.id for segment in self.segments)
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredQuery:
+    """One answer that counts, with the names of the segments that it is about and not the segments.
+
+    Attributes:
+        query_id: `Query.id`.
+        step: environment steps the agent had done when the query was asked.
+        segment_ids: [K] `Segment.id` of each segment, in the query's order.
+    """
+
+    query_id: str
+    step: int
+    segment_ids: tuple[str, ...]
+    answer: Answer
+    labeler: str
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """A query with its answer and who gave it."""
@@ -101,6 +118,12 @@ class Comparison:
     query: Query
     answer: Answer
     labeler: str
+
+    def without_segments(self) -> AnsweredQuery:
+        """The same with the names of the segments only."""
+        query = self.query
+        names = tuple(segment.id for segment in query.segments)
+        return AnsweredQuery(query.id, query.step, names, self.answer, self.labeler)
 
 
 @dataclass(frozen=True)

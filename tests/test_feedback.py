@@ -14,7 +14,7 @@ from prefrl.algorithms.rlhf import train
 from prefrl.algorithms.setup import check, make_learner, make_recorder
 from prefrl.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Answer, Query
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore, codec
 
@@ -177,9 +177,22 @@ def test_a_changed_mind_is_learned_from(feedback):
         feedback.store.answer(comparison.query.id, "person", RIGHT)
     attend(feedback)
     assert feedback.learner.rounds == 2
-    assert feedback.it.data.prefer_left.sum() == STOCK - FIT_AFTER
+    assert sum(each.answer == LEFT for each in feedback.it.dataset.answered) == STOCK - FIT_AFTER
+    assert len(feedback.it.data) == STOCK
     feedback.store.withdraw(feedback.store.answered()[0].query.id, "person")
     assert feedback.it.conclude()
+
+
+def test_a_ranking_of_four_is_learned_from_beside_pairs(feedback):
+    attend(feedback)
+    answer_all(feedback.store)
+    ranking = Query(tuple(feedback.learner.reward.pool.segments)[:4], step=1)
+    feedback.store.ask([ranking])
+    feedback.store.answer(ranking.id, "person", Answer((1, 0, 2, 1)))
+    attend(feedback)
+    assert feedback.learner.rounds == 1
+    assert len(feedback.it.data) == feedback.it.num_labels == STOCK + 1
+    assert sorted(feedback.it.data.mask.sum(1).tolist()) == [2] * STOCK + [4]
 
 
 def test_only_what_is_new_is_read(feedback, monkeypatch):
@@ -196,7 +209,7 @@ def test_only_what_is_new_is_read(feedback, monkeypatch):
     attend(feedback)
     assert len(read) <= 4
     assert feedback.it.num_labels == len(feedback.it.data) == STOCK + 1
-    assert feedback.it.data.prefer_left[-1] == 0
+    assert feedback.it.dataset.answered[-1].answer == RIGHT
 
 
 def test_queries_that_nobody_answered_give_way_to_ones_about_the_agent_of_today(feedback):
@@ -267,6 +280,6 @@ def test_the_window_holds_the_same_answers_whatever_came_first_or_was_taken_back
     feedback.store.withdraw(later[1], "person")
     feedback.it._read_answers()
     resumed = PeopleFeedback(feedback.it._config, feedback.learner, feedback.store, print, lambda: True)
-    assert {given[0] for given in feedback.it._kept} == {given[0] for given in resumed._kept}
-    assert {given[0] for given in resumed._kept} == {*asked[-3:], later[0], later[2]}
+    assert set(feedback.it.dataset.answered) == set(resumed.dataset.answered)
+    assert {each.query_id for each in resumed.dataset.answered} == {*asked[-3:], later[0], later[2]}
     assert len(resumed.data) == len(feedback.it.data) == 5

@@ -1,6 +1,6 @@
 import copy
 import math
-from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -9,18 +9,11 @@ from gymnasium import spaces
 
 from prefrl.config import RewardConfig
 from prefrl.metrics import pearson
-from prefrl.queries import INCOMPARABLE, LEFT, TIE, Comparison, Query
+from prefrl.preferences.dataset import PreferenceDataset
+from prefrl.queries import LEFT, TIE, Answer, Comparison, Query
+from prefrl.rewards.encoding import EncodedPreferences, bootstrap_weights, by_pair
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.fitting import (
-    ComparisonData,
-    assess,
-    bootstrap_weights,
-    by_pair,
-    by_query,
-    fit,
-    make_optimizer,
-    predicted_returns,
-)
+from prefrl.rewards.fitting import assess, fit, make_optimizer, predicted_returns
 from prefrl.testing import answered_by, image_segments, random_queries, random_segments, steps_of
 
 OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
@@ -38,9 +31,14 @@ def image_comparisons(oracle, number, rng, **kwargs):
     return answered_by(oracle, [Query(pair, step) for step, pair in enumerate(pairs)])
 
 
+def encoded(made, comparisons):
+    data = EncodedPreferences(made)
+    data.update(PreferenceDataset.of(comparisons))
+    return data
+
+
 def fitted(made, comparisons, epochs):
-    data = ComparisonData(made)
-    data.add(comparisons)
+    data = encoded(made, comparisons)
     return data, fit(made, make_optimizer(made), data, epochs, torch.Generator().manual_seed(0))
 
 
@@ -62,10 +60,10 @@ def test_in_training_the_two_clips_of_a_pair_are_standardised_together():
     made, normalised = Ensemble(*GAME, RewardConfig(network="paper_cnn"), seed=0), []
     first = next(layer for layer in made.network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
     first.register_forward_hook(lambda *called: normalised.append(called[-1].detach().clone()))
-    clips = torch.randint(100, (1, 2, 5, 4, 84, 84), generator=torch.Generator().manual_seed(0))
-    clips[:, 1] += 100
+    clips = torch.randint(100, (2, 5, 4, 84, 84), generator=torch.Generator().manual_seed(0))
+    clips[1] += 100
     made.network.train()
-    predicted_returns(made, {"obs": clips.to(torch.uint8)}, torch.zeros(1, 2, 5, 2))
+    predicted_returns(made, {"obs": clips.to(torch.uint8)}, torch.zeros(2, 5, 2))
     (both,) = normalised
     channels = both.transpose(0, 1).flatten(1)
     assert torch.allclose(channels.mean(1), torch.zeros(48), atol=1e-3)
@@ -82,18 +80,9 @@ def test_the_same_generator_gives_the_same_model(comparisons, segments):
     assert np.array_equal(first(*steps_of(segments)), second(*steps_of(segments)))
 
 
-def test_bootstrap_weights_are_poisson_and_for_ever():
-    weights = np.array([bootstrap_weights(str(i), 3) for i in range(20_000)])
-    assert np.array_equal(weights[:10], [bootstrap_weights(str(i), 3) for i in range(10)])
-    for number in range(4):
-        share, expected = (weights == number).mean(), math.exp(-1) / math.factorial(number)
-        assert abs(share - expected) < 4 * math.sqrt(expected / weights.size)
-    assert abs(np.corrcoef(weights.T)[0, 1]) < 0.03  # the members' samples are independent
-
-
 def test_a_member_never_trains_on_what_it_holds_out(comparisons):
     """Flipping the answers that member 0 holds out changes the others, not member 0."""
-    held = [bootstrap_weights(by_pair(c.query), 2)[0] == 0 for c in comparisons]
+    held = [bootstrap_weights(by_pair(c.without_segments()), 2)[0] == 0 for c in comparisons]
     flipped = [
         Comparison(c.query, type(c.answer)(c.answer.ranks[::-1]) if out else c.answer, c.labeler)
         for c, out in zip(comparisons, held, strict=True)
@@ -122,64 +111,17 @@ def test_l2_that_is_off_stays_off(comparisons):
     assert stats.l2 == 0
 
 
-def test_a_pair_that_is_asked_twice_is_held_out_twice_or_not_at_all(rng):
-    queries = random_queries(50, rng)
-    again = [Query(query.segments[::-1], 1000 + query.step, 3) for query in queries]
-    data, older = ComparisonData(ensemble()), ComparisonData(ensemble(), by_query)
-    for kept in (data, older):
-        kept.add([Comparison(query, LEFT, "x") for query in queries + again])
-    assert torch.equal(data.weights[:50], data.weights[50:])
-    assert not torch.equal(older.weights[:50], older.weights[50:])
-
-
 def answered_by_chance(rng):
     return [Comparison(query, LEFT if rng.random() < 0.5 else TIE, "dice") for query in random_queries(200, rng)]
-
-
-def test_incomparable_pairs_are_dropped_and_ties_are_halves(rng):
-    queries = random_queries(3, rng)
-    data = ComparisonData(ensemble())
-    data.add([Comparison(query, answer, "x") for query, answer in zip(queries, (LEFT, INCOMPARABLE, TIE), strict=True)])
-    assert data.prefer_left.tolist() == [1.0, 0.5]
-    assert data.vectors["obs"].shape == (2, 2, 10, 4)
-
-
-def test_data_grows_in_parts_as_it_would_at_once(comparisons):
-    whole, parts = ComparisonData(ensemble()), ComparisonData(ensemble())
-    whole.add(comparisons)
-    parts.add(comparisons[:30])
-    parts.add([])
-    parts.add(comparisons[30:])
-    assert torch.equal(whole.vectors["obs"], parts.vectors["obs"])
-    assert torch.equal(whole.weights, parts.weights)
-
-
-def test_keeps_only_the_latest_where_asked(comparisons):
-    data = ComparisonData(ensemble())
-    data.add(comparisons)
-    expected = data.prefer_left[-10:].clone()
-    data.keep(range(len(data) - 10, len(data)))
-    assert len(data) == len(data.actions) == len(data.weights) == 10
-    assert torch.equal(data.prefer_left, expected)
 
 
 def test_a_pass_over_a_sample_sees_no_more_than_that(comparisons):
     made = ensemble(fit_sample=10, fit_batch=5)
     data, stats = fitted(made, comparisons, 3)
-    latest = ComparisonData(made)
-    latest.add(comparisons[-3:])
-    assert stats == assess(made, latest)
+    assert stats == assess(made, encoded(made, comparisons[-3:]))
     optimizer = make_optimizer(made)
     fit(made, optimizer, data, 3, torch.Generator().manual_seed(0))
     assert {int(state["step"]) for state in optimizer.state.values()} == {3 * 2}
-
-
-def test_segments_of_other_lengths_are_refused(rng, comparisons):
-    data = ComparisonData(ensemble())
-    data.add(comparisons)
-    left, right = random_segments(2, rng, length=7)
-    with pytest.raises(ValueError, match=r"segments of \[7, 10\] steps cannot be trained on together"):
-        data.add([Comparison(Query((left, right), 0), LEFT, "x")])
 
 
 def test_assessing_changes_nothing(comparisons, segments):
@@ -251,10 +193,8 @@ def test_only_a_fit_is_in_training_mode(game_comparisons):
 
 def test_a_fit_goes_on_from_a_saved_state_as_if_never_interrupted(game_comparisons):
     made, resumed = paper_ensemble(), paper_ensemble(seed=1)
-    data, again = ComparisonData(made), ComparisonData(resumed)
+    data, again = encoded(made, game_comparisons), encoded(resumed, game_comparisons)
     optimizer, other = make_optimizer(made), make_optimizer(resumed)
-    data.add(game_comparisons)
-    again.add(game_comparisons)
     fit(made, optimizer, data, 1, torch.Generator().manual_seed(0))
     resumed.load_state({name: value.clone() for name, value in made.state().items()})
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
@@ -266,18 +206,63 @@ def test_a_fit_goes_on_from_a_saved_state_as_if_never_interrupted(game_compariso
     assert all(torch.equal(value, resumed.state()[name]) for name, value in made.state().items())
 
 
-def test_images_of_dict_observations_come_beside_vectors(rng, oracle):
-    comparisons = image_comparisons(oracle, 3, rng)
-    space = spaces.Dict({"pose": spaces.Box(-1, 1, (2,)), "view": DOT[0]})
-    data = ComparisonData(Ensemble(space, DOT[1], RewardConfig(), seed=0))
-    poses = {s.id: rng.normal(size=(10, 2)).astype(np.float32) for c in comparisons for s in c.query.segments}
+def rankings(rng, number, sizes=(4,)):
+    """The oracle's rankings of segments that no other query has, of these sizes in turn."""
+    queries = []
+    for step in range(number):
+        queries.append(Query(tuple(random_segments(sizes[step % len(sizes)], rng)), step))
+    return queries
 
-    def with_pose(segment):
-        return replace(segment, obs={"pose": poses[segment.id], "view": segment.obs})
 
-    pairs = [tuple(map(with_pose, comparison.query.segments)) for comparison in comparisons]
-    data.add([Comparison(Query(pair, 0), LEFT, "x") for pair in pairs])
-    data.keep([1, 2])
-    (batch,) = data.batches(torch.tensor([1, 0]), 2)
-    assert np.array_equal(batch.obs["view"], [[s.obs["view"] for s in pair] for pair in (pairs[2], pairs[1])])
-    assert np.array_equal(batch.obs["pose"], [[s.obs["pose"] for s in pair] for pair in (pairs[2], pairs[1])])
+@pytest.mark.parametrize("sizes", [(4,), (2, 4, 3)])
+def test_learns_from_rankings_of_any_number_of_segments(rng, oracle, sizes):
+    made = ensemble()
+    data, stats = fitted(made, answered_by(oracle, rankings(rng, 150, sizes)), 20)
+    assert len(data) == 150
+    assert stats.heldout_accuracy is not None
+    assert stats.heldout_accuracy > 0.85
+    segments = random_segments(100, rng)
+    correlation = pearson(made.returns(segments), [segment.true_return for segment in segments])
+    assert correlation is not None
+    assert correlation > 0.9
+
+
+def test_a_ranking_is_learned_from_as_the_mean_of_its_pairs(rng, oracle):
+    (query,) = rankings(rng, 1)
+    answer = oracle.label(query)
+    made = ensemble(members=1)
+    pairs = [
+        Comparison(Query((a, b), 0), Answer((rank_a, rank_b)), "x")
+        for (a, rank_a), (b, rank_b) in combinations(zip(query.segments, answer.ranks, strict=True), 2)
+    ]
+    whole, parts = encoded(made, [Comparison(query, answer, "x")]), encoded(made, pairs)
+    whole.weights, parts.weights = torch.ones(1, 1), torch.ones(6, 1)
+    ranked, paired = assess(made, whole), assess(made, parts)
+    assert ranked.train_loss == pytest.approx(paired.train_loss)
+    assert ranked.train_accuracy == pytest.approx(paired.train_accuracy)
+    whole.weights, parts.weights = torch.zeros(1, 1), torch.zeros(6, 1)
+    ranked, paired = assess(made, whole), assess(made, parts)
+    assert ranked.heldout_loss == pytest.approx(paired.heldout_loss)
+    assert ranked.heldout_accuracy == pytest.approx(paired.heldout_accuracy)
+
+
+def test_ties_within_a_ranking_count_for_no_accuracy(rng):
+    (query,) = rankings(rng, 1)
+    made = ensemble(members=1)
+    data = encoded(made, [Comparison(query, Answer((0, 0, 0, 0)), "x")])
+    data.weights = torch.zeros(1, 1)
+    assert assess(made, data).heldout_accuracy is None
+
+
+def test_a_ranking_among_pairs_leaves_the_bits_of_those_before_it(comparisons, rng):
+    """Wider tables of ranks change nothing for pairs."""
+    first, second = ensemble(), ensemble()
+    data, wide = encoded(first, comparisons), EncodedPreferences(second)
+    dataset = PreferenceDataset.of([*comparisons, Comparison(rankings(rng, 1)[0], Answer((0, 1, 2, 3)), "x")])
+    wide.update(dataset)
+    dataset.keep(range(len(comparisons)))
+    wide.update(dataset)
+    assert wide.ranks.shape == (len(comparisons), 4)
+    for made, known in ((first, data), (second, wide)):
+        fit(made, make_optimizer(made), known, 2, torch.Generator().manual_seed(0))
+    assert all(torch.equal(value, second.state()[name]) for name, value in first.state().items())

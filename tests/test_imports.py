@@ -25,7 +25,7 @@ LEVELS = [
         "stopwatch",
     },
     {"queries", "rollouts", "presets", "vecenv", "devices"},
-    {"clips", "store", "quality", "presence", "evaluation"},
+    {"clips", "preferences", "store", "quality", "presence", "evaluation"},
     {"labelers", "rewards", "agents", "exchange"},
     {"checkpoints", "runs", "plotting", "testing"},
     {"algorithms", "report", "progress", "playing", "answers"},

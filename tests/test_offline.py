@@ -70,3 +70,14 @@ def test_predictions_are_standardised_over_the_segments_that_were_compared(game_
     members = ensemble.normalised(*steps_of(segments))
     assert members.mean(1).abs().max() < 1e-4
     assert members.std(1).tolist() == pytest.approx([1.0] * 3, abs=1e-3)
+
+
+def test_one_ranking_of_four_among_pairs_is_learned_from_too(game_store, tmp_path, rng, oracle):
+    pairs_alone = fitted(game_store, tmp_path / "pairs", epochs=1)
+    segments = [dataclasses.replace(s, env_id=PONG) for s in image_segments(4, rng, length=3, size=84)]
+    with PreferenceStore.existing(game_store) as store:
+        store.ask([Query(tuple(segments), 5)])
+        work(store, oracle)
+    both = fitted(game_store, tmp_path / "both", epochs=1)
+    assert (pairs_alone["comparisons"], both["comparisons"]) == (5, 6)
+    assert both["train_loss"] != pairs_alone["train_loss"]

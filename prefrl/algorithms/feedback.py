@@ -14,8 +14,10 @@ from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.labelers.base import Labeler, work
-from prefrl.queries import Answer, Past, Query, Record
-from prefrl.rewards.fitting import ComparisonData, by_pair, by_query, fit
+from prefrl.preferences.dataset import PreferenceDataset
+from prefrl.queries import AnsweredQuery, Past, Query
+from prefrl.rewards.encoding import EncodedPreferences, by_pair, by_query
+from prefrl.rewards.fitting import fit
 from prefrl.rollouts import Rollout
 from prefrl.schedules import SCHEDULES
 from prefrl.seeds import Purpose, generator_of, seed_of
@@ -28,20 +30,15 @@ START = 10  # labels without which an agent that does not wait does not start ei
 FIT_AFTER = 8  # new labels that are worth a fit before the next round
 POLL_S = 0.25
 
-Given = tuple[str, str, Answer]
-"""Query, labeler and what they said: an answer that is turned round is another one."""
-
 
 class Feedback(ABC):
     """Asks for comparisons, and fits the reward model to what has been answered.
 
     Attributes:
-        data: the comparisons that the reward model is trained on; None where there is no reward model.
         num_labels: answers that compare.
         no_more_pairs: whether the run ended without labels that it waited for: the pool had no pairs to ask about.
     """
 
-    data: ComparisonData | None = None
     num_labels = 0
     no_more_pairs = False
     _waited = 0.0
@@ -61,6 +58,11 @@ class Feedback(ABC):
     @abstractmethod
     def fit(self) -> None:
         """Fits the reward model to the answers."""
+
+    @property
+    def data(self) -> EncodedPreferences | None:
+        """The answers as the reward model reads them; None where there is none."""
+        return None
 
     @abstractmethod
     def conclude(self) -> bool:
@@ -92,15 +94,25 @@ class NoFeedback(Feedback):
 
 
 class Comparisons(Feedback):
-    """What both ways of asking have in common: a schedule, a pool, a store, and a reward model."""
+    """What both ways of asking have in common: a schedule, a pool, a store, and a reward model.
 
-    data: ComparisonData
+    Attributes:
+        dataset: the comparisons that are learned from.
+    """
 
     def __init__(self, config: RlhfConfig, learner: Learner, store: PreferenceStore) -> None:
         assert learner.reward is not None
         self._config, self._learner, self._store = config, learner, store
         self._reward = learner.reward
-        self.data = ComparisonData(self._reward.ensemble, {"pair": by_pair, "query": by_query}[learner.heldout_by])
+        self.dataset = PreferenceDataset(store.queries)
+        name_of = {"pair": by_pair, "query": by_query}[learner.heldout_by]
+        self._encoded = EncodedPreferences(self._reward.ensemble, name_of)
+
+    @property
+    def data(self) -> EncodedPreferences:
+        """The dataset as the reward model reads it; what is new is encoded here."""
+        self._encoded.update(self.dataset)
+        return self._encoded
 
     def add(self, rollout: Rollout, began_at: int) -> None:
         """Adds a rollout that began at that step to the pool of what is asked about."""
@@ -139,10 +151,11 @@ class Comparisons(Feedback):
         settings, reward, learner = self._config.reward, self._reward, self._learner
         recent = list(reward.pool.segments)
         reward.ensemble.see(recent)
+        data = self.data
         epochs = settings.epochs if learner.rounds else settings.initial_epochs
         generator = torch.Generator().manual_seed(seed_of(self._config.seed, Purpose.FIT, learner.rounds))
         began = time.perf_counter()
-        stats = fit(reward.ensemble, reward.optimizer, self.data, epochs, generator)
+        stats = fit(reward.ensemble, reward.optimizer, data, epochs, generator)
         reward.ensemble.standardise(recent)
         learner.fit_seconds += time.perf_counter() - began
         learner.fit = asdict(stats)
@@ -179,7 +192,6 @@ class LabelerFeedback(Comparisons):
         super().__init__(config, learner, store)
         self._labeler = labeler
         self._seen: set[str] = set()
-        self._steps: list[int] = []  # of the queries of `data`
         self._read_answers()
 
     def collect(self) -> None:
@@ -237,22 +249,19 @@ class LabelerFeedback(Comparisons):
         self._read_answers()
         if self._learner.asked is None:
             raise ValueError("all clips that were recorded are alike, so that there are no two to compare")
-        if not len(self.data):
+        if not len(self.dataset):
             raise ValueError(
                 f"{self._labeler.name} skipped every pair it was asked about; there is nothing to learn from"
             )
         super().fit()
 
     def _read_answers(self) -> None:
-        for new in self._store.answered_in_parts(known=self._seen, past=self._past()):
-            self._seen.update(comparison.query.id for comparison in new)
-            usable = [comparison for comparison in new if comparison.answer.comparable]
-            self.num_labels += len(usable)
-            self.data.add(usable)
-            self._steps += [comparison.query.step for comparison in usable]
-            kept = number_kept(self._steps, self._config.reward.label_window)
-            self.data.keep(range(len(self._steps) - kept, len(self._steps)))
-            self._steps = self._steps[len(self._steps) - kept :]
+        new = [each for each in self._store.answered_queries(self._past()) if each.query_id not in self._seen]
+        self._seen.update(each.query_id for each in new)
+        self.num_labels += sum(each.answer.comparable for each in new)
+        self.dataset.add(new)
+        kept = number_kept([each.step for each in self.dataset.answered], self._config.reward.label_window)
+        self.dataset.keep(range(len(self.dataset) - kept, len(self.dataset)))
 
 
 class PeopleFeedback(Comparisons):
@@ -281,9 +290,8 @@ class PeopleFeedback(Comparisons):
         self._on_wait, self._stopped, self._only_labels = on_wait, stopped, only_labels
         self._revision = -1
         self._has_waited = False
-        self._kept: list[Given] = []  # what `data` holds, in its order
-        self._given: set[Given] = set()
-        self._fitted: set[Given] = set()  # a resumed trainer fits anew: what came meanwhile is not known
+        self._standing: set[AnsweredQuery] = set()  # an answer that is turned round is another one
+        self._fitted: set[AnsweredQuery] = set()  # a resumed trainer fits anew: what came meanwhile is not known
         self._fitted_step = learner.step
         self._short_at: tuple[int, int] | None = None  # step and rounds at which the pool had no more pairs
         self._read_answers()
@@ -297,9 +305,9 @@ class PeopleFeedback(Comparisons):
 
     def fit_due(self) -> bool:
         """Whether enough is new. Not if waiting was cut short: the answers are fitted to once the run goes on."""
-        if not self._has_waited or not len(self.data):
+        if not self._has_waited or not len(self.dataset):
             return False
-        new = len(self._given ^ self._fitted)
+        new = len(self._standing ^ self._fitted)
         round_is_due = self._learner.step - self._fitted_step >= self._config.query.round_steps
         return not self._learner.rounds or new >= FIT_AFTER or (new > 0 and round_is_due)
 
@@ -310,7 +318,7 @@ class PeopleFeedback(Comparisons):
             return False
         self._store.expire(before_step=self._learner.step + 1)
         self._read_answers()
-        if self._given != self._fitted and len(self.data):
+        if self._standing != self._fitted and len(self.dataset):
             self.fit()
         self.no_more_pairs = waits and self.num_labels < self._config.labels
         return True
@@ -318,7 +326,7 @@ class PeopleFeedback(Comparisons):
     def fit(self) -> None:
         """Fits to the answers that stand."""
         super().fit()
-        self._fitted, self._fitted_step = self._given, self._learner.step
+        self._fitted, self._fitted_step = self._standing, self._learner.step
 
     def _wait_for(self, needed: int) -> bool:
         """Keeps the stock until there are so many labels, or no more pairs to ask about; False: told to stop."""
@@ -368,31 +376,16 @@ class PeopleFeedback(Comparisons):
         return self._short_at == now
 
     def _read_answers(self) -> None:
-        """Has in `data` the latest of the answers that stand, whatever came first or was taken back."""
+        """Has in the dataset the latest of the answers that stand, whatever came first or was taken back."""
         if (revision := self._store.revision()) == self._revision:
             return
         self._revision = revision
-        place = {query_id: i for i, query_id in enumerate(self._store.asked())}
-        standing = [record for record in self._store.records() if _compares(record)]
-        standing.sort(key=lambda record: place[record.query_id])
-        self._given = {_given(record) for record in standing}
-        self.num_labels = len({record.query_id for record in standing})
-        number = number_kept([record.step for record in standing], self._config.reward.label_window)
-        wanted = {_given(record) for record in standing[len(standing) - number :]}
-        self.data.keep([i for i, given in enumerate(self._kept) if given in wanted])
-        self._kept = [given for given in self._kept if given in wanted]
-        new = wanted.difference(self._kept)
-        others = set(place) - {query_id for query_id, _, _ in new}
-        for comparisons in self._store.answered_in_parts(known=others):
-            added = [c for c in comparisons if (c.query.id, c.labeler, c.answer) in new]
-            self.data.add(added)
-            self._kept += [(c.query.id, c.labeler, c.answer) for c in added]
-
-
-def _compares(record: Record) -> bool:
-    """Whether it is an answer to learn from."""
-    return record.withdrawn_at is None and not record.repeat and record.answer.comparable
-
-
-def _given(record: Record) -> Given:
-    return record.query_id, record.labeler, record.answer
+        standing = [each for each in self._store.answered_queries() if each.answer.comparable]
+        self._standing = set(standing)
+        self.num_labels = len({each.query_id for each in standing})
+        number = number_kept([each.step for each in standing], self._config.reward.label_window)
+        wanted = standing[len(standing) - number :]
+        still_wanted = set(wanted)
+        self.dataset.keep([i for i, each in enumerate(self.dataset.answered) if each in still_wanted])
+        kept = set(self.dataset.answered)
+        self.dataset.add(each for each in wanted if each not in kept)

@@ -17,9 +17,11 @@ from prefrl.devices import choose_device
 from prefrl.heap import keep_freed_memory
 from prefrl.metrics import pearson, spearman
 from prefrl.names import look_up
+from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.presets import PRESETS
+from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
-from prefrl.rewards.fitting import ComparisonData, fit, make_optimizer
+from prefrl.rewards.fitting import fit, make_optimizer
 from prefrl.runs import RunFolder, versions
 from prefrl.seeds import Purpose, seed_of
 from prefrl.segments import Segment
@@ -39,8 +41,8 @@ def fit_store(
 ) -> dict[str, Any]:
     """Fits an ensemble to every comparison in `store` and saves it in `out`.
 
-    Segments are read a few hundred comparisons at a time, and once more after the fit: those of 5,500 comparisons of
-    a game would take 2.2 GB.
+    Segments are read a few hundred comparisons at a time, and again for each thing that is done with them: those of
+    5,500 comparisons of a game would take 2.2 GB.
 
     Args:
         preset: whose reward model it is.
@@ -67,13 +69,14 @@ def fit_store(
             raise ValueError(f"{store} has no answered comparisons to learn from")
         config = reward_config(preset, env_id, number)
         ensemble = fresh_ensemble(env_id, horizon, config, seed, device)
-        data = ComparisonData(ensemble)
         for comparisons in preferences.answered_in_parts():
             segments = [segment for comparison in comparisons for segment in comparison.query.segments]
             if strange := sorted({segment.env_id for segment in segments} - {env_id}):
                 raise ValueError(f"{store} has comparisons of {', '.join(strange)}, not of {env_id}")
-            data.add(comparisons)
             ensemble.see(segments)
+        dataset, data = PreferenceDataset(preferences.queries), EncodedPreferences(ensemble)
+        dataset.add(preferences.answered_queries())
+        data.update(dataset)
         passes = config.initial_epochs if epochs is None else epochs
         generator = torch.Generator().manual_seed(seed_of(seed, Purpose.FIT))
         stats = fit(ensemble, make_optimizer(ensemble), data, passes, generator)

@@ -16,8 +16,9 @@ from prefrl.evaluation import Actor, act_randomly, as_judged, play_episodes, pla
 from prefrl.metrics import pearson, spearman
 from prefrl.names import load_plugin
 from prefrl.processor import cpu_name
+from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.fitting import ComparisonData, assess
+from prefrl.rewards.fitting import assess
 from prefrl.rollouts import Rollout, SegmentPool
 from prefrl.runs import RunFolder, git_commit, peak_memory_mb, versions, write_json
 from prefrl.seeds import Purpose, generator_of, seed_of
@@ -137,7 +138,7 @@ def _play(config: RlhfConfig, policy: Actor, purpose: Purpose, episodes: int | N
     )  # fmt: skip
 
 
-def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: ComparisonData) -> dict:
+def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: EncodedPreferences) -> dict:
     """Accuracy out of bag, and predicted against true return of fresh segments that no query used."""
     assert learner.reward is not None
     rollout = _play(config, partial(learner.agent.policy.act, deterministic=False), Purpose.DIAGNOSTICS)

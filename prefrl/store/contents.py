@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
 
-from prefrl.queries import Answer, Query, Record
+from prefrl.queries import Answer, Past, Query, Record
 from prefrl.segments import Segment
 from prefrl.store import codec, statements
 from prefrl.store.opening import insert
@@ -106,6 +106,14 @@ def read(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, Query]:
         for part in connection.execute(statements.segments_of(ids[start : start + READ_AT_ONCE])):
             parts[part.query_id].append(codec.decode(part.id, part.env_id, part.blob))
     return {name: Query(tuple(parts[name]), row.step, row.nonce) for name, row in wanted.items()}
+
+
+def segment_ids(connection: Connection, past: Past | None) -> dict[str, list[str]]:
+    """The names of each query's segments, in its own order, by its id."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for query_id, segment_id in connection.execute(statements.segment_ids(past)):
+        found[query_id].append(segment_id)
+    return found
 
 
 def refused(query_id: str, labeler: str, ranks: str | None, answer: Answer) -> ValueError:

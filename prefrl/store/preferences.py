@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Self
 
 from sqlalchemy import Connection, select, update
 
-from prefrl.queries import Answer, Comparison, Pair, Past, Query, Record
+from prefrl.queries import Answer, AnsweredQuery, Comparison, Pair, Past, Query, Record
 from prefrl.store import contents, statements
 from prefrl.store.opening import insert, open_database
 from prefrl.store.tables import answers, labelers, meta, queries
@@ -299,6 +298,16 @@ class PreferenceStore:
                 read = contents.read(connection, part)
                 yield [Comparison(read[row.id], contents.to_answer(row.ranks), row.labeler) for row in part]
 
+    def answered_queries(self, past: Past | None = None) -> list[AnsweredQuery]:
+        """The same comparisons with the names of their segments; no segments are read."""
+        with self._reading.begin() as connection:
+            rows = connection.execute(statements.all_answers(past)).all()
+            names = contents.segment_ids(connection, past)
+        return [
+            AnsweredQuery(row.id, row.step, tuple(names[row.id]), contents.to_answer(row.ranks), row.labeler)
+            for row in rows
+        ]
+
     def records(self) -> list[Record]:
         """Every answer, withdrawn ones and repeats too, in order of answering; no segments are read."""
         with self._reading.begin() as connection:
@@ -335,11 +344,8 @@ class PreferenceStore:
 
     def pairs(self, past: Past | None = None) -> set[Pair]:
         """What the queries are about that a run has asked, or all, whatever came of them."""
-        segments_of: dict[str, list[str]] = defaultdict(list)
         with self._reading.begin() as connection:
-            for query_id, segment_id in connection.execute(statements.segment_ids(past)):
-                segments_of[query_id].append(segment_id)
-        return {frozenset(ids) for ids in segments_of.values()}
+            return {frozenset(ids) for ids in contents.segment_ids(connection, past).values()}
 
     def last_query(self) -> int:
         """The number of the latest query, from 1; 0 where there is none."""

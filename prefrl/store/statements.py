@@ -116,9 +116,13 @@ def last_query() -> Select[Any]:
 
 
 def segment_ids(past: Past | None) -> Select[Any]:
-    """Every query's id with the id of each of its segments."""
-    pairs = select(query_segments.c.query_id, query_segments.c.segment_id).join_from(query_segments, queries)
-    return pairs if past is None else pairs.where(is_past(past))
+    """Every query's id with the id of each of its segments, in the query's own order."""
+    ordered = (
+        select(query_segments.c.query_id, query_segments.c.segment_id)
+        .join_from(query_segments, queries)
+        .order_by(query_segments.c.query_id, query_segments.c.position)
+    )
+    return ordered if past is None else ordered.where(is_past(past))
 
 
 def count_owed(past: Past) -> Select[Any]:
