@@ -67,14 +67,18 @@ def find_query(store: PreferenceStore, beginning: str) -> str:
 
 def _row(record: Record) -> tuple[str, ...]:
     answer = on_screen(record)
-    states = {"repeat": record.repeat, "withdrawn": record.withdrawn_at is not None}
+    remarks = record.remarks
+    states = {"repeat": record.repeat, "withdrawn": record.withdrawn_at is not None, "flagged": remarks.flag}
+    remarked = [name for name, holds in states.items() if holds]
+    if remarks.note:
+        remarked.append(f'"{" ".join(remarks.note.split())}"')
     return (
         f"{datetime.fromtimestamp(record.answered_at):%Y-%m-%d %H:%M:%S}",
         record.labeler,
         WORDS.get(answer) or f"ranks {', '.join(map(str, answer.ranks or ()))}",
         "-" if record.seconds is None else f"{record.seconds:.1f}",
         record.query_id[:SHORT_ID],
-        ", ".join(name for name, holds in states.items() if holds),
+        ", ".join(remarked),
     )
 
 

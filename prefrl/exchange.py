@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from prefrl.queries import Answer, Query, Record
+from prefrl.names import unknown
+from prefrl.queries import KINDS, Answer, Query, Record, Remarks, usual_kind
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 
 AT_ONCE = 100  # rows whose segments are in memory together
-FORM, VERSION = b"prefrl.answers", b"1"  # in the metadata of the file
+FORM, VERSION = b"prefrl.answers", b"2"  # in the metadata of the file
+READABLE = (b"1", VERSION)  # 1 has neither kinds of labelers nor orders shown nor remarks
 
 
 def export_answers(store: PreferenceStore, path: Path) -> int:
@@ -157,6 +159,12 @@ def _answers_schema(pa: ModuleType) -> Any:
         "seconds": pa.float64(),
         "answered_at": pa.float64(),
         "withdrawn_at": pa.float64(),
+        "shown": pa.list_(pa.int64()),  # null: as `swapped` says
+        "kind": pa.string(),  # of the labeler
+        "strength": pa.float64(),
+        "rating": pa.list_(pa.float64()),
+        "note": pa.string(),
+        "flag": pa.bool_(),
     }
     return pa.schema(fields, metadata={FORM: VERSION})
 
@@ -177,6 +185,9 @@ def _answer_row(query: Query, record: Record) -> dict[str, Any]:
         "seconds": record.seconds,
         "answered_at": record.answered_at,
         "withdrawn_at": record.withdrawn_at,
+        "shown": record.shown,
+        "kind": record.kind,
+        **vars(record.remarks),
     }
 
 
@@ -188,7 +199,7 @@ def _read(path: Path) -> Iterator[list[tuple[Query, Record]]]:
     """The answers of a file, a few at a time, each checked."""
     pa, before = _pyarrow(), 0
     with _explained(path), pa.parquet.ParquetFile(path) as file:
-        if (file.schema_arrow.metadata or {}).get(FORM) != VERSION:
+        if (file.schema_arrow.metadata or {}).get(FORM) not in READABLE:
             raise ValueError("it is not of the form that `prefrl answers DIR --export` writes")
         for batch in file.iter_batches(batch_size=AT_ONCE):
             checked = []
@@ -205,7 +216,7 @@ def _checked(row: dict[str, Any]) -> tuple[Query, Record]:
     query = Query(tuple(map(_to_segment, row["segments"])), row["step"], row["nonce"])
     if query.id != row["query_id"]:
         raise ValueError(f"its segments are not those of query {row['query_id']}")
-    ranks = None if row["ranks"] is None else tuple(row["ranks"])
+    ranks = _tuple(row["ranks"])
     if ranks is not None and (len(ranks) != len(query.segments) or min(ranks) < 0):
         raise ValueError(f"{list(ranks)} are no ranks of {len(query.segments)} segments")
     if not row["labeler"]:
@@ -214,7 +225,26 @@ def _checked(row: dict[str, Any]) -> tuple[Query, Record]:
     needed = ("swapped", "repeat", "answered_at")
     if empty := [name for name in needed if row[name] is None]:
         raise ValueError(f"it has no {empty[0]}")
-    return query, Record(answer=Answer(ranks), **{name: row[name] for name in kept})
+    record = Record(answer=Answer(ranks), **{name: row[name] for name in kept}, **_of_version_2(row))
+    num_segments = len(query.segments)
+    if record.shown is not None and sorted(record.shown) != list(range(num_segments)):
+        raise ValueError(f"{list(record.shown)} is no order of {num_segments} segments")
+    if record.remarks.rating is not None and len(record.remarks.rating) != num_segments:
+        raise ValueError(f"{list(record.remarks.rating)} are no ratings of {num_segments} segments")
+    return query, record
+
+
+def _of_version_2(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record that files of version 1 do not have."""
+    kind = row.get("kind") or usual_kind(row["labeler"])
+    if kind not in KINDS:
+        raise ValueError(unknown("kind of labeler", kind, KINDS))
+    remarks = Remarks(row.get("strength"), _tuple(row.get("rating")), row.get("note"), bool(row.get("flag")))
+    return {"kind": kind, "shown": _tuple(row.get("shown")), "remarks": remarks}
+
+
+def _tuple(numbers: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if numbers is None else tuple(numbers)
 
 
 def _to_segment(found: dict[str, Any]) -> Segment:

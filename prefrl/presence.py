@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,6 +13,8 @@ from filelock import FileLock, Timeout
 LOCK, SIGN = ".training", ".alive"
 SIGN_EVERY_S = 10.0
 GONE_AFTER_S = 60.0  # without a sign
+
+_ours: set[Path] = set()  # folders in which this process trains
 
 
 @contextmanager
@@ -23,10 +25,42 @@ def only_trainer(folder: Path) -> Iterator[None]:
         ValueError: there is one.
     """
     try:
-        with FileLock(folder / LOCK, timeout=0), _signs_of_life(folder / SIGN):
+        with FileLock(folder / LOCK, timeout=0), _signs_of_life(folder / SIGN), _noted(folder.resolve()):
             yield
     except Timeout as error:
-        raise ValueError(f"another process is training in {folder}; wait for it or stop it") from error
+        raise _another(folder) from error
+
+
+@contextmanager
+def no_other_trainer(folder: Path) -> Iterator[None]:
+    """Keeps trainers other than this process out of a folder, for work that none may see half done.
+
+    Raises:
+        ValueError: there is one, here or on another machine that shares the folder.
+    """
+    if folder.resolve() in _ours:
+        yield
+        return
+    if trainer_is_present(folder):
+        raise _another(folder)
+    try:
+        with FileLock(folder / LOCK, timeout=0) if (folder / LOCK).exists() else nullcontext():
+            yield
+    except Timeout as error:
+        raise _another(folder) from error
+
+
+def _another(folder: Path) -> ValueError:
+    return ValueError(f"another process is training in {folder}; wait for it or stop it")
+
+
+@contextmanager
+def _noted(folder: Path) -> Iterator[None]:
+    _ours.add(folder)
+    try:
+        yield
+    finally:
+        _ours.discard(folder)
 
 
 def trainer_is_present(folder: Path) -> bool:

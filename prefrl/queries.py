@@ -5,9 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from prefrl.segments import Segment
+
+LabelerKind = Literal["oracle", "person", "model"]
+KINDS: tuple[LabelerKind, ...] = get_args(LabelerKind)
+
+
+def usual_kind(labeler: str) -> LabelerKind:
+    """The kind of a labeler of whom only the name is known."""
+    return "oracle" if labeler == "oracle" else "person"
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,23 @@ LEFT = Answer((0, 1))
 RIGHT = Answer((1, 0))
 TIE = Answer((0, 0))
 INCOMPARABLE = Answer(None)
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What a labeler may add to an answer; each may be missing.
+
+    Attributes:
+        strength: how much better the better segment is, on the labeling tool's own scale.
+        rating: [K] one number a segment, in the query's order, larger for better.
+        note: in the labeler's own words.
+        flag: something is wrong with a clip.
+    """
+
+    strength: float | None = None
+    rating: tuple[float, ...] | None = None
+    note: str | None = None
+    flag: bool = False
 
 
 class Past(NamedTuple):
@@ -134,11 +159,13 @@ class Record:
         query_id: `Query.id`.
         step: environment steps the agent had done when the query was asked.
         answer: in the query's own order, whatever the sides on the screen.
-        swapped: the query's first segment was shown on the right.
+        swapped: the segments were shown in reverse: of a pair, the query's first one on the right.
         repeat: the labeler saw the query a second time, for self-consistency; no label.
         seconds: that the labeler took, where known.
         answered_at: seconds since 1970.
         withdrawn_at: seconds since 1970; None: the answer counts.
+        shown: [K] which of the query's segments was shown first, second, ...; None: as `swapped` says.
+        kind: of the labeler.
     """
 
     query_id: str
@@ -150,3 +177,6 @@ class Record:
     seconds: float | None
     answered_at: float
     withdrawn_at: float | None
+    shown: tuple[int, ...] | None = None
+    kind: LabelerKind = "person"
+    remarks: Remarks = Remarks()

@@ -8,7 +8,7 @@ from stores import a_query
 from prefrl.cli import main
 from prefrl.config import QueryConfig, RlhfConfig
 from prefrl.labelers.base import work
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Query, Remarks
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
@@ -102,6 +102,13 @@ class TestList:
         assert "oracle" in rows[-1]
         said = [row.split()[3] for row in rows if "ann" in row]
         assert {"left", "tie"} == set(said[2:])  # she always saw what she chose on the left
+
+    def test_has_the_flag_and_the_note_of_an_answer(self, run, capsys):
+        with PreferenceStore.existing(RunFolder(run).store) as store:
+            query = Query(a_query(7).segments, 900)
+            store.ask([query])
+            store.answer(query.id, "ann", LEFT, remarks=Remarks(note="its leg\nis gone", flag=True))
+        assert self.rows(capsys, run)[0].rstrip().endswith('flagged, "its leg is gone"')
 
     def test_says_how_many_more_there_are(self, run, capsys):
         assert len(self.rows(capsys, run, "--last", "5")) == 5

@@ -11,10 +11,10 @@ from stores import Clock
 
 from prefrl import exchange
 from prefrl.exchange import export_answers, export_preferences, import_answers
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Query
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Query, Remarks
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
-from prefrl.testing import random_queries
+from prefrl.testing import random_queries, random_segments
 
 
 @pytest.fixture
@@ -62,6 +62,17 @@ class TestAnswers:
         assert other.records() == filled.records()
         assert told(other.answered()) == told(filled.answered())
         assert other.counts().labels == filled.counts().labels
+
+    def test_of_rankings_come_back_with_what_was_shown_and_remarked(self, filled, other, file, rng):
+        ranking = Query(tuple(random_segments(4, rng)), step=9)
+        filled.ask([ranking])
+        remarks = Remarks(strength=2.0, rating=(1.0, 5.0, 2.5, 3.0), note="the last one limps", flag=True)
+        filled.answer(ranking.id, "judge", Answer((2, 0, 1, 1)), shown=(3, 0, 2, 1), kind="model", remarks=remarks)
+        export_answers(filled, file)
+        assert import_answers(other, file) == 8
+        assert other.records() == filled.records()
+        (judged,) = [record for record in other.records() if record.labeler == "judge"]
+        assert (judged.kind, judged.shown, judged.remarks) == ("model", (3, 0, 2, 1), remarks)
 
     def test_come_back_once(self, filled, other, file):
         export_answers(filled, file)

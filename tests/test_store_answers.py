@@ -6,7 +6,7 @@ import pytest
 from stores import Always, a_query, counts, ids
 
 from prefrl.labelers.base import work
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Past, Record
+from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Past, Record, Remarks
 from prefrl.store import PreferenceStore
 
 
@@ -35,8 +35,51 @@ class TestAnswering:
         clock.now = 2000.0
         store.answer(a_query(1).id, "ann", LEFT, seconds=3.5)
         store.answer(a_query(1).id, "bob", INCOMPARABLE, swapped=True)
-        one = Record(a_query(1).id, 0, "ann", LEFT, False, False, 3.5, 2000.0, None)
-        assert store.records() == [one, replace(one, labeler="bob", answer=INCOMPARABLE, swapped=True, seconds=None)]
+        one = Record(a_query(1).id, 0, "ann", LEFT, False, False, 3.5, 2000.0, None, shown=(0, 1))
+        other = replace(one, labeler="bob", answer=INCOMPARABLE, swapped=True, shown=(1, 0), seconds=None)
+        assert store.records() == [one, other]
+
+    def test_the_order_shown_is_kept_beside_whether_it_was_reversed(self, store):
+        store.ask([a_query(number, size=3) for number in range(3)])
+        for number, options in enumerate([{}, {"swapped": True}, {"shown": (1, 2, 0)}]):
+            store.answer(a_query(number, size=3).id, "ann", Answer((0, 1, 2)), **options)
+        found = [(record.shown, record.swapped) for record in store.records()]
+        assert found == [((0, 1, 2), False), ((2, 1, 0), True), ((1, 2, 0), False)]
+
+    @pytest.mark.parametrize("shown", [(0,), (0, 0), (1, 2)])
+    def test_each_segment_is_shown_once(self, store, shown):
+        store.ask([a_query(1)])
+        with pytest.raises(ValueError, match="each of the 2 segments is shown once"):
+            store.answer(a_query(1).id, "ann", LEFT, shown=shown)
+        assert not store.records()
+
+    def test_a_labeler_has_the_kind_that_it_came_with(self, store):
+        store.ask([a_query(number) for number in range(4)])
+        for number, (name, kind) in enumerate([("oracle", None), ("ann", None), ("judge", "model"), ("judge", None)]):
+            store.answer(a_query(number).id, name, LEFT, kind=kind)
+        assert [record.kind for record in store.records()] == ["oracle", "person", "model", "model"]
+
+    def test_kinds_of_labelers_are_three(self, store):
+        store.ask([a_query(1)])
+        with pytest.raises(ValueError, match="unknown kind of labeler 'persn'. Did you mean 'person'"):
+            store.answer(a_query(1).id, "ann", LEFT, kind="persn")
+
+    def test_remarks_are_kept(self, store):
+        store.ask([a_query(1)])
+        remarks = Remarks(strength=2.0, rating=(3.0, 1.5), note="both limp", flag=True)
+        store.answer(a_query(1).id, "ann", LEFT, remarks=remarks)
+        assert store.records()[0].remarks == remarks
+
+    def test_ratings_are_one_a_segment(self, store):
+        store.ask([a_query(1)])
+        with pytest.raises(ValueError, match="has 2 segments, got ratings"):
+            store.answer(a_query(1).id, "ann", LEFT, remarks=Remarks(rating=(3.0,)))
+
+    def test_answers_without_segments_are_the_same_answers(self, store):
+        store.ask([a_query(number, size=2 + number) for number in range(3)])
+        for number, ranks in ((2, (0, 1, 1, 2)), (0, (1, 0)), (1, None)):
+            store.answer(a_query(number, size=2 + number).id, "ann", Answer(ranks))
+        assert store.answered_queries() == [comparison.without_segments() for comparison in store.answered()]
 
     def test_answers_in_parts_are_all_answers_in_order(self, store, monkeypatch):
         monkeypatch.setattr("prefrl.store.contents.READ_AT_ONCE", 2)

@@ -67,7 +67,7 @@ class TestOpening:
         with PreferenceStore(location) as store:
             sql(store, "UPDATE meta SET value = '1' WHERE key = 'schema_version'")
         before = store_file.exists() and store_file.read_bytes()
-        with pytest.raises(ValueError, match=r"store of version 1, this prefrl reads 2; open it with .*prefrl 0"):
+        with pytest.raises(ValueError, match=r"store of version 1, this prefrl reads 3; open it with .*prefrl 0"):
             PreferenceStore(location)
         assert before == (store_file.exists() and store_file.read_bytes())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prefrl.cli.labeling import answers, label, serve
 from prefrl.cli.looking import envs, evaluate, play, report
+from prefrl.cli.migrating import migrate
 from prefrl.cli.parsing import parse, prepared
 from prefrl.cli.training import fit, resume, train
 from prefrl.names import unknown
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "envs": envs,
     "fit": fit,
     "answers": answers,
+    "migrate": migrate,
 }
 
 

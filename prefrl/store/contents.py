@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
 
-from prefrl.queries import Answer, Past, Query, Record
+from prefrl.names import unknown
+from prefrl.queries import KINDS, Answer, LabelerKind, Past, Query, Record, Remarks, usual_kind
 from prefrl.segments import Segment
 from prefrl.store import codec, statements
 from prefrl.store.opening import insert
-from prefrl.store.tables import answers, meta, queries, query_segments, segments
+from prefrl.store.tables import answers, labelers, meta, queries, query_segments, segments
 
 READ_AT_ONCE = 500  # queries whose segments one SELECT fetches
 
@@ -75,18 +76,47 @@ def take_over(connection: Connection, record: Record) -> bool:
             raise refused(record.query_id, record.labeler, before.ranks, record.answer)
         if before is not None:
             return False
-    row = {name: getattr(record, name) for name in statements.COPIED}
-    connection.execute(answers.insert(), row | {"ranks": ranks})
+    row = {name: getattr(record, name) for name in statements.COPIED} | to_columns(record.remarks)
+    connection.execute(answers.insert(), row | {"ranks": ranks, "shown": to_json(record.shown)})
     return True
 
 
-def check_shape(connection: Connection, query_id: str, answer: Answer) -> None:
-    """Refuses an answer that is not one rank for each segment of a query that there is, or a skip."""
+def insert_labelers(connection: Connection, kinds: dict[str, LabelerKind | None]) -> None:
+    """Adds labelers that are not there yet, by name; of a kind None the one that the name says.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    for kind in kinds.values():
+        if kind is not None and kind not in KINDS:
+            raise ValueError(unknown("kind of labeler", kind, KINDS))
+    rows = [{"name": name, "kind": kind or usual_kind(name)} for name, kind in kinds.items()]
+    insert_new(connection, labelers, rows)
+
+
+def order_shown(shown: Sequence[int] | None, swapped: bool, num_segments: int) -> tuple[int, ...]:
+    """Which of a query's segments was shown first, second, ...: as given, or all in the query's order or in reverse.
+
+    Raises:
+        ValueError: not each segment once.
+    """
+    if shown is None:
+        return tuple(range(num_segments))[:: -1 if swapped else 1]
+    if sorted(shown) != list(range(num_segments)):
+        raise ValueError(f"each of the {num_segments} segments is shown once, got the order {tuple(shown)}")
+    return tuple(int(position) for position in shown)
+
+
+def check_shape(connection: Connection, query_id: str, answer: Answer, remarks: Remarks) -> int:
+    """Refuses ranks and ratings that are not one a segment of a query that there is; returns how many it has."""
     num_segments = connection.execute(statements.count_segments(query_id)).scalar_one()
     if not num_segments:
         raise ValueError(f"the store has no query {query_id}")
     if answer.ranks is not None and len(answer.ranks) != num_segments:
         raise ValueError(f"query {query_id} has {num_segments} segments, got ranks {answer.ranks}")
+    if remarks.rating is not None and len(remarks.rating) != num_segments:
+        raise ValueError(f"query {query_id} has {num_segments} segments, got ratings {remarks.rating}")
+    return num_segments
 
 
 def read_one(connection: Connection, query_id: str) -> Query:
@@ -125,7 +155,30 @@ def refused(query_id: str, labeler: str, ranks: str | None, answer: Answer) -> V
 
 
 def to_ranks(answer: Answer) -> str | None:
-    return None if answer.ranks is None else json.dumps([int(rank) for rank in answer.ranks])
+    return to_json(answer.ranks)
+
+
+def to_json(numbers: Sequence[int] | None) -> str | None:
+    return None if numbers is None else json.dumps([int(number) for number in numbers])
+
+
+def to_columns(remarks: Remarks) -> dict[str, Any]:
+    """The columns of a row of answers, by name."""
+    rating = None if remarks.rating is None else json.dumps([float(number) for number in remarks.rating])
+    return {**vars(remarks), "rating": rating}
+
+
+def to_record(row: Row[Any]) -> Record:
+    """A row of `statements.all_records`."""
+    rating = None if row.rating is None else tuple(json.loads(row.rating))
+    return Record(
+        step=row.step,
+        answer=to_answer(row.ranks),
+        shown=None if row.shown is None else tuple(json.loads(row.shown)),
+        kind=row.kind,
+        remarks=Remarks(row.strength, rating, row.note, row.flag),
+        **{name: getattr(row, name) for name in statements.COPIED},
+    )
 
 
 def to_answer(ranks: str | None) -> Answer:

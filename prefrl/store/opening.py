@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from sqlalchemy.exc import DBAPIError
 
 from prefrl import __version__
 from prefrl.names import look_up
-from prefrl.store import postgresql, sqlite
-from prefrl.store.tables import SCHEMA_VERSION, meta, metadata
+from prefrl.presence import no_other_trainer
+from prefrl.store import migration, postgresql, sqlite
+from prefrl.store.tables import MIGRATED, SCHEMA_VERSION, meta, metadata
 
 INSERTS: dict[str, Callable[[Table], Any]] = {
     "sqlite": sqlite_dialect.insert,
@@ -26,24 +28,84 @@ INSERTS: dict[str, Callable[[Table], Any]] = {
 
 
 def open_database(location: str | Path, now: float, *, make: bool) -> Engine:
-    """The database at a path or a SQLAlchemy URL.
+    """The database at a path or a SQLAlchemy URL. A file of an older version is migrated, with a backup beside it.
 
     Args:
         now: seconds since 1970, noted in a new database.
         make: make the tables where there are none.
 
     Raises:
-        ValueError: what is there is no store, or one of another version; it stays as it is.
+        ValueError: what is there is no store, one of another version, or one that cannot be migrated now; it stays as
+            it is.
     """
     path = sqlite.sqlite_path(location)
     engine = _open_server(str(location), now, make) if path is None else _open_file(path, now, make)
     try:
         with _explained(engine):
+            if path is not None and _version(engine) in MIGRATED:
+                _migrate(engine, path, now)
             _check_version(engine)
     except ValueError:
         engine.dispose()
         raise
     return engine
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What `migrate` did.
+
+    Attributes:
+        store: the path of a file, or the URL without its password.
+        before: the version that it had.
+        now: the version that it has.
+        backup: a copy as it was; None for a database on a server, and where nothing was to be done.
+    """
+
+    store: str
+    before: str
+    now: str
+    backup: Path | None
+
+
+def migrate(location: str | Path, now: float) -> Migration:
+    """Brings a store up to date where it is.
+
+    Raises:
+        ValueError: there is none, it is none, it is of a version that cannot be migrated, or somebody uses it.
+    """
+    path = sqlite.sqlite_path(location)
+    engine = _open_server(str(location), now, make=False) if path is None else _open_file(path, now, make=False)
+    try:
+        with _explained(engine):
+            before, backup = _version(engine) or "unknown", None
+            if before in MIGRATED:
+                backup = _migrate(engine, path, now)
+            _check_version(engine)
+        return Migration(_name(engine), before, str(SCHEMA_VERSION), backup)
+    finally:
+        engine.dispose()
+
+
+def _migrate(engine: Engine, path: Path | None, now: float) -> Path | None:
+    """Adds the columns that are missing, unless somebody has done so meanwhile; returns the backup."""
+    backup = None
+    try:
+        with engine.execution_options(write=True).begin() as connection, ExitStack() as undisturbed:
+            version = _facts(connection).get("schema_version", "")
+            if version not in MIGRATED:
+                return None
+            if path is not None:
+                undisturbed.enter_context(no_other_trainer(path.parent))
+            migration.check_unused(connection, now)
+            if path is not None:
+                backup = migration.back_up(path, version)
+            migration.add_columns(connection)
+    except ValueError as error:
+        raise ValueError(
+            f"cannot convert {_name(engine)} from version {version} of preference stores to {SCHEMA_VERSION}: {error}"
+        ) from error
+    return backup
 
 
 def _open_file(path: Path, now: float, make: bool) -> Engine:
@@ -113,10 +175,24 @@ def _fill(connection: Connection, now: float) -> None:
     connection.execute(meta.insert(), [{"key": key, "value": facts[key]} for key in facts])
 
 
+def _facts(connection: Connection) -> dict[str, str]:
+    return {row.key: row.value for row in connection.execute(select(meta))}
+
+
+def _version(engine: Engine) -> str | None:
+    with engine.begin() as connection:
+        return _facts(connection).get("schema_version")
+
+
 def _check_version(engine: Engine) -> None:
     with engine.begin() as connection:
-        facts = {row.key: row.value for row in connection.execute(select(meta))}
+        facts = _facts(connection)
     found = facts.get("schema_version")
+    if found in MIGRATED:
+        raise ValueError(
+            f"{_name(engine)} is a preference store of version {found}, this prefrl reads {SCHEMA_VERSION}; "
+            f"convert it with `prefrl migrate {_name(engine)}`"
+        )
     if found != str(SCHEMA_VERSION):
         maker = facts.get("created_by", "an unknown program")
         raise ValueError(

@@ -12,12 +12,13 @@ from typing import Self
 
 from sqlalchemy import Connection, select, update
 
-from prefrl.queries import Answer, AnsweredQuery, Comparison, Pair, Past, Query, Record
+from prefrl.queries import Answer, AnsweredQuery, Comparison, LabelerKind, Pair, Past, Query, Record, Remarks
 from prefrl.store import contents, statements
 from prefrl.store.opening import insert, open_database
-from prefrl.store.tables import answers, labelers, meta, queries
+from prefrl.store.tables import answers, meta, queries
 
 QUESTION = "Which is better?"
+NO_REMARKS = Remarks()
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,9 @@ class PreferenceStore:
         *,
         swapped: bool = False,
         repeat: bool = False,
+        shown: Sequence[int] | None = None,
+        kind: LabelerKind | None = None,
+        remarks: Remarks = NO_REMARKS,
     ) -> None:
         """Takes an answer down; a query that has all the answers it wants is no longer open to anyone.
 
@@ -204,24 +208,30 @@ class PreferenceStore:
         Args:
             answer: in the query's own order, whatever the sides on the screen.
             seconds: that the labeler took, where known.
-            swapped: the query's first segment was shown on the right.
+            swapped: the segments were shown in reverse: of a pair, the query's first one on the right.
             repeat: the labeler saw the query a second time, for self-consistency; that is no label.
+            shown: which of the query's segments was shown first, second, ...; None: as `swapped` says.
+            kind: of a labeler who has not answered here before; None: "oracle" by that name, else "person".
+            remarks: what the labeler added.
 
         Raises:
-            ValueError: no such query, not one rank a segment, or the labeler answered otherwise before.
+            ValueError: no such query, not one rank or rating a segment, not each of them shown once, no such kind, or
+                the labeler answered otherwise before.
         """
         ranks = contents.to_ranks(answer)
         with self._write() as connection:
-            contents.check_shape(connection, query_id, answer)
+            num_segments = contents.check_shape(connection, query_id, answer, remarks)
+            order = contents.order_shown(shown, swapped, num_segments)
             before = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
             if before is not None:
                 if before.ranks != ranks:
                     raise contents.refused(query_id, labeler, before.ranks, answer)
                 return
-            contents.insert_new(connection, labelers, [{"name": labeler}])
-            row = {"query_id": query_id, "labeler": labeler, "ranks": ranks, "seconds": seconds}
-            row |= {"swapped": swapped, "repeat": repeat, "answered_at": self._clock()}
-            connection.execute(answers.insert(), row)
+            contents.insert_labelers(connection, {labeler: kind})
+            row = {"query_id": query_id, "labeler": labeler, "ranks": ranks, "seconds": seconds, "repeat": repeat}
+            row |= {"shown": contents.to_json(order), "swapped": order == tuple(reversed(range(num_segments)))}
+            row |= {"answered_at": self._clock()}
+            connection.execute(answers.insert(), row | contents.to_columns(remarks))
             if not repeat:
                 connection.execute(statements.release_claims(labeler, [query_id]))
                 connection.execute(statements.close_or_open(query_id))
@@ -270,9 +280,9 @@ class PreferenceStore:
             for given in filter(None, batches):
                 # What is new was asked elsewhere: here it is outdated from the start, unless an answer counts.
                 contents.ask(connection, [query for query, _ in given], expired_at=self._clock())
-                contents.insert_new(connection, labelers, [{"name": record.labeler} for _, record in given])
+                contents.insert_labelers(connection, {record.labeler: record.kind for _, record in given})
                 for query, record in given:
-                    contents.check_shape(connection, query.id, record.answer)
+                    contents.check_shape(connection, query.id, record.answer, record.remarks)
                     changed += contents.take_over(connection, record)
                     connection.execute(statements.close_or_open(query.id))
         return changed
@@ -312,14 +322,7 @@ class PreferenceStore:
         """Every answer, withdrawn ones and repeats too, in order of answering; no segments are read."""
         with self._reading.begin() as connection:
             rows = connection.execute(statements.all_records()).all()
-        return [
-            Record(
-                step=row.step,
-                answer=contents.to_answer(row.ranks),
-                **{name: getattr(row, name) for name in statements.COPIED},
-            )
-            for row in rows
-        ]
+        return [contents.to_record(row) for row in rows]
 
     def revision(self) -> int:
         """Grows with every answer and every withdrawal: who polls reads the answers only when it has grown."""

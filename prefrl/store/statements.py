@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, delete, distinct, exists, func,
 
 from prefrl.queries import Past, Record
 from prefrl.store.opening import insert
-from prefrl.store.tables import answers, claims, is_open, queries, query_segments, segments, stands, withdrawn
+from prefrl.store.tables import answers, claims, is_open, labelers, queries, query_segments, segments, stands, withdrawn
 
 COPIED = ("query_id", "labeler", "swapped", "repeat", "seconds", "answered_at", "withdrawn_at")
 """What a row of answers and a `Record` have in common, by name."""
@@ -150,8 +150,9 @@ def all_answers(past: Past | None) -> Select[Any]:
 
 
 def all_records() -> Select[Any]:
-    """Every answer, withdrawn ones and repeats too, with its query's step, in order of answering."""
-    return select(answers, queries.c.step).join_from(answers, queries).order_by(answers.c.answered_at, answers.c.id)
+    """Every answer, withdrawn ones and repeats too, with its query's step and labeler's kind, in order of answering."""
+    records = select(answers, queries.c.step, labelers.c.kind).join_from(answers, queries).join(labelers)
+    return records.order_by(answers.c.answered_at, answers.c.id)
 
 
 def segments_of(query_ids: list[str]) -> Select[Any]:

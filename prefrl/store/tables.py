@@ -14,9 +14,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
-SCHEMA_VERSION = 2  # goes up with every change that an older prefrl could not read
+SCHEMA_VERSION = 3  # goes up with every change that an older prefrl could not read
+MIGRATED = ("2",)  # versions that lack columns and nothing else
 
 metadata = MetaData()
 
@@ -76,6 +78,7 @@ labelers = Table(
     "labelers",
     metadata,
     Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False, server_default="person"),  # prefrl.queries.LabelerKind
 )
 
 answers = Table(
@@ -85,11 +88,16 @@ answers = Table(
     Column("query_id", ForeignKey("queries.id"), nullable=False),
     Column("labeler", ForeignKey("labelers.name"), nullable=False),
     Column("ranks", Text),  # JSON list in the query's order, 0 for the best; NULL: cannot be compared
-    Column("swapped", Boolean, nullable=False),  # the query's first segment was shown on the right
+    Column("swapped", Boolean, nullable=False),  # the segments were shown in reverse
     Column("repeat", Boolean, nullable=False),  # shown a second time, for self-consistency; no label
     Column("answered_at", Double, nullable=False),  # seconds since 1970
     Column("seconds", Double),  # that the labeler took, where known
     Column("withdrawn_at", Double),  # seconds since 1970; NULL: it stands
+    Column("shown", Text),  # JSON list: which segment was shown first, second, ...; NULL: as `swapped` says
+    Column("strength", Double),  # how much better, on the labeling tool's own scale
+    Column("rating", Text),  # JSON list of one number a segment in the query's order, larger for better
+    Column("note", Text),
+    Column("flag", Boolean, nullable=False, server_default=false()),  # something is wrong with a clip
 )
 
 stands = answers.c.withdrawn_at.is_(None)
