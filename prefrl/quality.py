@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prefrl.metrics import cohens_kappa, krippendorff_alpha, wilson_interval
-from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Record
+from prefrl.queries import Answer, Record
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Quality:
     Attributes:
         answers: that stand; repeats are counted beside them.
         left: answers of pairs that preferred what was on the left of the screen, of those that preferred one.
-        ties: answers that both are as good.
+        ties: answers that all segments are as good.
         skipped: answers that the segments cannot be compared.
         seconds: median and 90th percentile of the time per answer, where known.
         consistent: repeats that were answered as the first time.
@@ -55,6 +56,8 @@ class Quality:
 @dataclass(frozen=True)
 class Agreement:
     """Between labelers, about the queries that at least two of them compared; who skips one did not compare it.
+
+    What is agreed about is each pair of a query's segments: first better, second better, or a tie.
 
     Attributes:
         labelers: who compared any of these.
@@ -83,35 +86,52 @@ def quality(records: Sequence[Record]) -> Quality:
     first = [record for record in standing if not record.repeat]
     given = {(record.query_id, record.labeler): record.answer for record in first}
     repeats = [r for r in standing if r.repeat and (r.query_id, r.labeler) in given]
-    sides = [on_screen(record) for record in first]
+    sides = [verdicts(on_screen(record)) for record in first]
     seconds = [record.seconds for record in first if record.seconds is not None]
     return Quality(
         answers=len(first),
-        left=Share(sides.count(LEFT), sides.count(LEFT) + sides.count(RIGHT)),
-        ties=sides.count(TIE),
-        skipped=sides.count(INCOMPARABLE),
+        left=Share(sides.count((1,)), sides.count((1,)) + sides.count((-1,))),
+        ties=sum(side is not None and not any(side) for side in sides),
+        skipped=sides.count(None),
         seconds=(float(np.median(seconds)), float(np.quantile(seconds, 0.9))) if seconds else None,
-        consistent=Share(sum(r.answer == given[r.query_id, r.labeler] for r in repeats), len(repeats)),
+        consistent=Share(sum(_alike(r.answer, given[r.query_id, r.labeler]) for r in repeats), len(repeats)),
         withdrawn=len(records) - len(standing),
     )
 
 
 def on_screen(record: Record) -> Answer:
-    """The answer by the sides that the labeler saw."""
+    """The answer in the order in which the labeler saw the segments: of a pair, left before right."""
     ranks = record.answer.ranks
-    return Answer(ranks[::-1]) if record.swapped and ranks is not None else record.answer
+    if ranks is None:
+        return record.answer
+    if record.shown is not None:
+        return Answer(tuple(ranks[position] for position in record.shown))
+    return Answer(ranks[::-1]) if record.swapped else record.answer
+
+
+def verdicts(answer: Answer) -> tuple[int, ...] | None:
+    """[P] of each pair of segments, in order: 1 if its first is better, -1 if its second, 0 for a tie; None: a skip."""
+    if answer.ranks is None:
+        return None
+    return tuple((first < second) - (first > second) for first, second in itertools.combinations(answer.ranks, 2))
+
+
+def _alike(one: Answer, other: Answer) -> bool:
+    return verdicts(one) == verdicts(other)
 
 
 def agreement(records: Sequence[Record]) -> Agreement:
     """How far labelers agree; repeats and withdrawn answers do not count."""
-    compared: dict[str, dict[str, Answer]] = defaultdict(dict)
+    compared: dict[str, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for record in records:
-        if record.withdrawn_at is None and not record.repeat and record.answer.comparable:
-            compared[record.query_id][record.labeler] = record.answer
-    shared = [answers for answers in compared.values() if len(answers) > 1]
-    labelers = sorted({labeler for answers in shared for labeler in answers})
+        pairs = verdicts(record.answer)
+        if record.withdrawn_at is None and not record.repeat and pairs is not None:
+            compared[record.query_id][record.labeler] = pairs
+    shared = [given for given in compared.values() if len(given) > 1]
+    labelers = sorted({labeler for given in shared for labeler in given})
     kappa = None
     if len(labelers) == 2:
-        one, other = ([answers[labeler] for answers in shared] for labeler in labelers)
+        one, other = (list(itertools.chain(*(given[labeler] for given in shared))) for labeler in labelers)
         kappa = cohens_kappa(one, other)
-    return Agreement(len(labelers), len(shared), kappa, krippendorff_alpha([list(a.values()) for a in shared]))
+    units = [unit for given in shared for unit in zip(*given.values(), strict=True)]
+    return Agreement(len(labelers), len(shared), kappa, krippendorff_alpha(units))

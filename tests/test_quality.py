@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from prefrl.quality import Agreement, Quality, Share, agreement, by_labeler, on_screen, quality
@@ -48,6 +50,18 @@ class TestQuality:
         assert on_screen(ranking).ranks == (1, 0, 2)
         assert quality([ranking]).left == Share(0, 0)
 
+    def test_a_ranking_in_the_order_in_which_it_was_shown(self):
+        ranking = replace(a_record(1, Answer((2, 0, 1, 3))), shown=(3, 0, 2, 1))
+        assert on_screen(ranking).ranks == (3, 2, 1, 0)
+
+    def test_a_ranking_is_consistent_whatever_numbers_its_ranks_have(self):
+        first, same = a_record(1, Answer((0, 1, 1))), a_record(1, Answer((0, 2, 2)), repeat=True)
+        assert quality([first, same]).consistent == Share(1, 1)
+        assert quality([first, a_record(1, Answer((0, 1, 2)), repeat=True)]).consistent == Share(0, 1)
+
+    def test_a_ranking_in_which_all_are_as_good_is_a_tie(self):
+        assert quality([a_record(1, Answer((0, 0, 0))), a_record(2, Answer((0, 0, 1)))]).ties == 1
+
     def test_labelers_by_diligence(self):
         records = [
             a_record(1, LEFT, "bob"),
@@ -81,3 +95,20 @@ class TestAgreement:
             a_record(3, RIGHT, repeat=True),
         ]
         assert agreement(records) == Agreement(0, 0, None, None)
+
+    def test_of_rankings_is_of_their_pairs(self):
+        """Of 6 pairs two labelers differ about one: kappa and alpha are those of six answers to pairs."""
+        ranked = [a_record(1, Answer((0, 1, 2, 3))), a_record(1, Answer((0, 1, 3, 2)), "bob")]
+        pairs = [a_record(i, LEFT) for i in range(6)] + [
+            a_record(i, RIGHT if i == 5 else LEFT, "bob") for i in range(6)
+        ]
+        assert agreement(ranked).queries == 1
+        assert agreement(ranked).kappa == agreement(pairs).kappa
+        assert agreement(ranked).alpha == agreement(pairs).alpha
+
+    def test_rankings_and_pairs_go_together_and_only_the_order_of_ranks_counts(self):
+        records = [
+            *(a_record(1, Answer(ranks), name) for ranks, name in [((0, 1, 1), "ann"), ((2, 7, 7), "bob")]),
+            *(a_record(2, RIGHT, name) for name in ("ann", "bob")),
+        ]
+        assert agreement(records) == Agreement(2, 2, 1.0, 1.0)
