@@ -186,13 +186,19 @@ def _load_tensors(reward: RewardLearner, tensors: dict[str, Tensor]) -> None:
 def _packed(pool: SegmentPool) -> dict[str, np.ndarray]:
     """Place and id of each segment -> the bytes that a store would keep of it: of a game a thirtieth of the pool."""
     blobs = {f"{place:08d} {segment.id}": codec.encode(segment) for place, segment in enumerate(pool.segments)}
+    blobs |= {f"tail {env:04d} {segment.id}": codec.encode(segment) for env, segment in pool.tails.items()}
     return {name: np.frombuffer(blob, np.uint8) for name, blob in blobs.items()}
 
 
 def _unpack(blobs: dict[str, np.ndarray], pool: SegmentPool) -> None:
     """The inverse of `_packed`."""
     for name in sorted(blobs):
-        pool.segments.append(codec.decode(name.split()[1], pool.env_id, blobs[name].tobytes()))
+        *place, segment_id = name.split()
+        segment = codec.decode(segment_id, pool.env_id, blobs[name].tobytes())
+        if place[0] == "tail":
+            pool.tails[int(place[1])] = segment
+        else:
+            pool.segments.append(segment)
 
 
 def _sha256(path: Path) -> str:

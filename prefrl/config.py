@@ -40,7 +40,31 @@ class PpoConfig:
     ortho_init: bool = True
     scale_rewards: bool = True  # divide them by the running standard deviation of the discounted return
     reset_step: int | None = None  # step of the run at which it starts again with fresh weights; None: never
-    averaging: float = 0.0  # share that the mean policy, which is judged and saved, keeps at a rollout; 0: the last one
+    averaging: float = 0.0  # share that the mean policy, which is judged and saved, keeps per 2,048 steps; 0: the last
+
+
+@dataclass(frozen=True, kw_only=True)
+class SacConfig:
+    """The agent: Stable-Baselines3's SAC, whose replay is paid anew after each fit of the reward model."""
+
+    num_envs: int = 8  # environments stepped side by side
+    n_steps: int = 32  # steps of each environment between two updates
+    updates_per_step: float = 1.0  # gradient steps per environment step; each takes about 13 ms on one core
+    batch_size: int = 256  # steps per gradient step
+    buffer_steps: int = 1_000_000  # latest steps that the replay holds
+    learning_starts: int = 1000  # steps before the first update, with random actions in a run on the true reward
+    learning_rate: float = 3e-4
+    gamma: float = 0.99  # discount per step
+    tau: float = 0.005  # share of the critic that its target takes over at an update
+    target_update_interval: int = 1  # gradient steps between two updates of the target
+    initial_temperature: float = 1.0  # first weight of the entropy, which is adapted; PEBBLE's is 0.1
+    net: tuple[int, ...] = (256, 256)  # hidden units of actor and critics, each; PEBBLE's are 1024 1024
+    relabel: bool = True  # pay for the whole replay anew after each fit
+    reset_step: int | None = None  # step of the run at which it starts again with fresh weights; None: never
+    averaging: float = 0.0  # share that the mean policy, which is judged and saved, keeps per 2,048 steps; 0: the last
+
+
+AgentConfig = PpoConfig | SacConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +159,7 @@ class RlhfConfig:
     device: str = "auto"  # auto, cpu, cuda or mps
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of networks for images; auto: bf16 where the processor has it
     threads: int = 2  # CPU threads that step MuJoCo tasks, of networks that read images, and processes that play games
-    agent: PpoConfig = field(default_factory=PpoConfig)
+    agent: AgentConfig = field(default_factory=PpoConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
     oracle: OracleConfig = field(default_factory=OracleConfig)
@@ -191,7 +215,7 @@ def _check_least(config: RlhfConfig) -> None:
     agent, reward, query = config.agent, config.reward, config.query
     for group, names, least in (
         (config, ("steps", "threads", "eval_episodes", "checkpoint_steps"), 1),
-        (agent, ("num_envs", "n_steps", "n_epochs"), 1),
+        (agent, ("num_envs", "n_steps"), 1),
         (agent, ("batch_size",), 2),
         (reward, ("members", "fit_batch"), 1),
         (reward, ("initial_epochs", "epochs"), 0),
@@ -203,7 +227,7 @@ def _check_least(config: RlhfConfig) -> None:
     for group, names in (
         (reward, ("reward_std",)),
         (query, ("schedule_constant",)),
-        (agent, ("gamma", "clip_range", "max_grad_norm")),
+        (agent, ("gamma",)),
     ):
         for name in names:
             _require(
@@ -234,18 +258,47 @@ def _check_reward(reward: RewardConfig) -> None:
         _require(most is None or most >= 1, f"{name} must be at least 1, got {most}")
 
 
-def _check_agent(agent: PpoConfig) -> None:
+def _check_agent(agent: AgentConfig) -> None:
+    _require(0 <= agent.averaging < 1, f"averaging is a share below 1, got {agent.averaging}; 0 takes the last policy")
+    _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")
+    _require(
+        0 <= agent.learning_rate < math.inf, f"learning_rate must be a number from 0 up, got {agent.learning_rate}"
+    )
+    if isinstance(agent, PpoConfig):
+        _check_ppo(agent)
+    else:
+        _check_sac(agent)
+
+
+def _check_ppo(agent: PpoConfig) -> None:
+    _require(agent.n_epochs >= 1, f"n_epochs must be at least 1, got {agent.n_epochs}")
+    for name in ("clip_range", "max_grad_norm"):
+        value = getattr(agent, name)
+        _require(0 < value < math.inf, f"{name} must be a number above 0, got {value}")
     for name in ("learning_rate_decay", "clip_range_decay", "ent_coef_decay"):
         decay = getattr(agent, name)
         _require(0 <= decay <= 1, f"{name} is a share, from 0 to 1, got {decay}")
-    for name in ("learning_rate", "ent_coef", "vf_coef"):
+    for name in ("ent_coef", "vf_coef"):
         number = getattr(agent, name)
         _require(0 <= number < math.inf, f"{name} must be a number from 0 up, got {number}")
     _require(math.isfinite(agent.log_std_init), f"log_std_init must be a number, got {agent.log_std_init}")
     _require(0 <= agent.gae_lambda <= 1, f"gae_lambda must be in [0, 1], got {agent.gae_lambda}")
-    kept = agent.averaging
-    _require(0 <= kept < 1, f"averaging is a share below 1, got {kept}; 0 takes the last policy")
-    _require(agent.gamma <= 1, f"gamma must be at most 1, got {agent.gamma}")
+    rollout = agent.num_envs * agent.n_steps
+    _require(
+        rollout % agent.batch_size == 0,
+        f"batch_size {agent.batch_size} must divide a rollout of {rollout} steps "
+        f"({agent.num_envs} envs x {agent.n_steps} steps)",
+    )
+
+
+def _check_sac(agent: SacConfig) -> None:
+    for name in ("updates_per_step", "initial_temperature", "tau"):
+        value = getattr(agent, name)
+        _require(0 < value < math.inf, f"{name} must be a number above 0, got {value}")
+    _require(agent.tau <= 1, f"tau must be at most 1, got {agent.tau}")
+    for name, least in (("target_update_interval", 1), ("learning_starts", 0), ("buffer_steps", agent.num_envs)):
+        value = getattr(agent, name)
+        _require(value >= least, f"{name} must be at least {least}, got {value}")
 
 
 def _check_boxes(boxes: Boxes) -> None:
@@ -256,8 +309,8 @@ def _check_boxes(boxes: Boxes) -> None:
 
 
 def _check_lengths(config: RlhfConfig) -> None:
-    """What must fit into what: clips into episodes and rollouts, all that comes first into the run."""
-    clip_steps, rollout = config.query.clip_steps, config.agent.num_envs * config.agent.n_steps
+    """What must fit into what: clips into episodes, all that comes first into the run."""
+    clip_steps = config.query.clip_steps
     _require(
         config.horizon is None or config.horizon >= (clip_steps if config.labels else 1),
         f"an episode of {config.horizon} steps is shorter than a clip of {clip_steps}; "
@@ -268,21 +321,11 @@ def _check_lengths(config: RlhfConfig) -> None:
         f"{config.steps} steps are too few: {config.initial_steps} already go to what comes before learning; "
         "raise --steps or lower --initial-steps",
     )
-    _require(
-        not config.labels or config.agent.n_steps >= clip_steps,
-        f"clip_steps {clip_steps} is longer than the {config.agent.n_steps} steps that a rollout has of "
-        "each environment; raise --n-steps or lower --clip-steps",
-    )
     reset_step = config.agent.reset_step
     _require(
         reset_step is None or config.initial_steps <= reset_step < config.steps,
         f"reset_step must lie after the {config.initial_steps} steps before learning and before the end at "
         f"{config.steps}, got {reset_step}",
-    )
-    _require(
-        rollout % config.agent.batch_size == 0,
-        f"batch_size {config.agent.batch_size} must divide a rollout of {rollout} steps "
-        f"({config.agent.num_envs} envs x {config.agent.n_steps} steps)",
     )
 
 
@@ -310,7 +353,9 @@ def to_json(config: RlhfConfig) -> dict[str, Any]:
             return {key: plain(inner) for key, inner in value.items()}
         return str(value) if isinstance(value, float) and math.isinf(value) else value
 
-    return plain(dataclasses.asdict(config))
+    values = dataclasses.asdict(config)
+    values["agent"] = {"name": agent_name(config.agent)} | values["agent"]
+    return plain(values)
 
 
 def from_json(values: dict[str, Any]) -> RlhfConfig:
@@ -319,11 +364,31 @@ def from_json(values: dict[str, Any]) -> RlhfConfig:
     Raises:
         ValueError: a setting that is not known, or a value that does not fit.
     """
+    agent = agent_from_json(values.get("agent", {}))
     groups = {
-        "agent": PpoConfig, "reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig, "atari": AtariConfig,
+        "reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig, "atari": AtariConfig,
     }  # fmt: skip
     nested = {name: build(group, values.get(name, {})) for name, group in groups.items()}
-    return build(RlhfConfig, values | nested)
+    return build(RlhfConfig, values | nested | {"agent": agent})
+
+
+AGENTS: dict[str, type[AgentConfig]] = {"ppo": PpoConfig, "sac": SacConfig}
+
+
+def agent_name(agent: AgentConfig) -> str:
+    """The name of the algorithm that the settings are for."""
+    return next(name for name, kind in AGENTS.items() if type(agent) is kind)
+
+
+def agent_from_json(values: dict[str, Any]) -> AgentConfig:
+    """The settings of an agent, by the algorithm's `name`; older versions have none, and PPO alone."""
+    settings = {key: value for key, value in values.items() if key != "name"}
+    if "name" in values:
+        _require(values["name"] in AGENTS, f"unknown agent {values['name']!r}; known: {', '.join(AGENTS)}")
+        return build(AGENTS[values["name"]], settings)
+    agent = build(PpoConfig, settings)
+    # It was a share per rollout, however long.
+    return dataclasses.replace(agent, averaging=agent.averaging ** (2048 / (agent.num_envs * agent.n_steps)))
 
 
 def build(kind: Any, values: dict[str, Any]) -> Any:

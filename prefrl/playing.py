@@ -8,8 +8,9 @@ import numpy as np
 from prefrl_envs.rendering import Renderer
 from prefrl_envs.suite import find
 
-from prefrl.agents.sb3 import load_policy
+from prefrl.agents.registry import load_policy
 from prefrl.clips import shown_fps, write_video
+from prefrl.config import agent_name
 from prefrl.evaluation import Policy, as_judged, play_episodes
 from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
@@ -27,7 +28,7 @@ def load_agent(run: RunFolder) -> Policy:
     """
     if not run.policy.exists():
         raise ValueError(f"no policy at {run.policy}; `prefrl resume {run.path}` brings the run to its end")
-    return load_policy(run.policy)
+    return load_policy(run.policy, agent_name(run.config().agent))
 
 
 def film(run: RunFolder, video: Path, seed: int, steps: int | None) -> None:

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from prefrl_envs.suite import find
 
-from prefrl.config import PpoConfig, QueryConfig, RewardConfig, RlhfConfig
+from prefrl.config import AGENTS, AgentConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig, SacConfig
 from prefrl.names import look_up
 
 
-def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = None, seed: int = 0) -> RlhfConfig:
+def preset_config(
+    preset: str, env_id: str, *, labels: int, steps: int | None = None, seed: int = 0, agent: str = "ppo"
+) -> RlhfConfig:
     """The configuration of `preset` for an environment.
 
     Args:
@@ -19,27 +21,39 @@ def preset_config(preset: str, env_id: str, *, labels: int, steps: int | None = 
         env_id: of the suite, or any other Gymnasium id.
         labels: comparisons to learn from; 0 for the true reward.
         steps: environment steps; None for those of the suite's row.
+        agent: a name in AGENTS; all but ppo have settings in the default preset alone.
 
     Raises:
-        ValueError: unknown preset, or no steps given for an environment outside the suite.
+        ValueError: unknown preset or agent, or no steps given for an environment outside the suite.
     """
     entry = find(env_id)
     if steps is None and entry is not None:
         steps = entry.training_steps
     if steps is None:
         raise ValueError(f"{env_id} is not in the suite, so say for how long to train: --steps 1000000")
-    agent, reward, query = look_up("preset", preset, PRESETS)(env_id, labels)
+    settings, reward, query = _groups(preset, env_id, labels, agent)
     clip_steps = entry.clip_steps if entry else query.clip_steps
     query = replace(
         query,
         clip_steps=clip_steps,
-        initial_steps=max(min(max(steps // 32, 2 * clip_steps * agent.num_envs), steps // 2, query.pool_steps), 1),
+        initial_steps=max(min(max(steps // 32, 2 * clip_steps * settings.num_envs), steps // 2, query.pool_steps), 1),
         round_steps=query.round_steps if is_game(env_id) else max(steps // 64, 1),
     )
     return RlhfConfig(
         env_id=env_id, labels=labels, steps=steps, seed=seed, preset=preset,
-        agent=agent, reward=reward, query=query,
+        agent=settings, reward=reward, query=query,
     )  # fmt: skip
+
+
+def _groups(preset: str, env_id: str, labels: int, agent: str) -> tuple[AgentConfig, RewardConfig, QueryConfig]:
+    """The settings of a preset, with those of the agent asked for."""
+    look_up("agent", agent, AGENTS)
+    ppo, reward, query = look_up("preset", preset, PRESETS)(env_id, labels)
+    if agent == "ppo":
+        return ppo, reward, query
+    if preset != "default":
+        raise ValueError(f"preset {preset} has settings for ppo alone; use the default preset with {agent}")
+    return SacConfig(gamma=_GAMMA.get(env_id, SacConfig.gamma)), reward, query
 
 
 def usual_labels(env_id: str) -> int:
@@ -127,6 +141,7 @@ _AGENTS = {
     "prefrl/HopperBackflip-v0": replace(
         _AGENT, num_envs=32, n_steps=128, batch_size=512, gamma=0.995, log_std_init=0.0,
         learning_rate_decay=1.0, ent_coef_decay=1.0,
+        averaging=0.9**0.5,  # per 2,048 steps: 0.9 a rollout
     ),
 }  # fmt: skip
 # Weaker than elsewhere, as in all runs that flipped with clips of 30 steps; what it is worth alone was not tried.

@@ -21,7 +21,7 @@ from prefrl_envs.snapshots import State, add_prefix, under
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-from prefrl.segments import Observations, Segment, map_arrays, stack_observations, stacked
+from prefrl.segments import Observations, Segment, join, map_arrays, stack_observations, stacked
 
 BLOCK = 64  # frames of each environment whose memory is asked for at once
 
@@ -249,28 +249,47 @@ class SegmentPool:
     """The most recent segments of a stream of rollouts, at most `capacity_steps` steps of them.
 
     What a rollout has of an episode, or of a stream, is cut end to end into segments of `clip_steps` steps, from a
-    start drawn each time. Steps near a rollout's or an episode's end are so covered less than others.
+    start drawn each time. Steps near a rollout's or an episode's end are so covered less than others. Rollouts shorter
+    than a segment are joined: there segments follow one another from where an episode begins.
+
+    Attributes:
+        segments: oldest first.
+        tails: of each environment the latest steps that are not yet enough for a segment, where rollouts are short.
     """
 
     def __init__(self, env_id: str, clip_steps: int, capacity_steps: int) -> None:
         self.env_id = env_id
         self.clip_steps = clip_steps
         self.segments: deque[Segment] = deque(maxlen=max(2, capacity_steps // clip_steps))
+        self.tails: dict[int, Segment] = {}
 
     def add(self, rollout: Rollout, rng: np.random.Generator) -> None:
-        """Cuts the whole rollout; what is left over at its ends is not used."""
+        """Cuts the whole rollout; what is left over at the ends of a long one is not used."""
         num_steps, num_envs = rollout.dones.shape
         for env in range(num_envs):
             ends = [int(end) + 1 for end in np.flatnonzero(rollout.breaks[:, env])]
             bounds = [0, *ends] if ends and ends[-1] == num_steps else [0, *ends, num_steps]
             for first, last in pairwise(bounds):
-                self._cut(rollout, env, first, last, rng)
+                if num_steps >= self.clip_steps:
+                    self._cut(rollout, env, first, last, rng)
+                else:
+                    self._join(rollout, env, first, last)
 
     def _cut(self, rollout: Rollout, env: int, first: int, last: int, rng: np.random.Generator) -> None:
         spare = (last - first) % self.clip_steps
         start = first + int(rng.integers(spare + 1))
         for begin in range(start, last - self.clip_steps + 1, self.clip_steps):
             self.segments.append(rollout.segment(self.env_id, env, begin, begin + self.clip_steps))
+
+    def _join(self, rollout: Rollout, env: int, first: int, last: int) -> None:
+        """Continues the environment's tail, and cuts a segment off once it is long enough."""
+        steps = rollout.segment(self.env_id, env, first, last)
+        tail = join([self.tails.pop(env), steps]) if env in self.tails else steps
+        if len(tail) >= self.clip_steps:
+            self.segments.append(tail.part(0, self.clip_steps))
+            tail = tail.part(self.clip_steps, len(tail))
+        if len(tail) and not rollout.breaks[last - 1, env]:
+            self.tails[env] = tail
 
 
 @dataclass

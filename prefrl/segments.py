@@ -74,6 +74,12 @@ class Segment:
         optional = {"render_states": self.render_states, "oracle_rewards": self.oracle_rewards}
         return named | {name: array for name, array in optional.items() if array is not None}
 
+    def part(self, start: int, stop: int) -> Segment:
+        """Returns a copy of some of its steps."""
+        return Segment.from_arrays(
+            self.env_id, {name: _copied(rows[start:stop]) for name, rows in self.arrays().items()}
+        )
+
     @classmethod
     def from_arrays(cls, env_id: str, arrays: dict[str, np.ndarray]) -> Segment:
         """The inverse of `arrays`."""
@@ -87,6 +93,31 @@ class Segment:
             render_states=arrays.get("render_states"),
             oracle_rewards=arrays.get("oracle_rewards"),
         )
+
+
+def join(segments: Sequence[Segment]) -> Segment:
+    """Returns the steps of segments that follow one another as one segment."""
+    true_rewards = np.concatenate([segment.true_rewards for segment in segments])
+    arrays = [segment.arrays() for segment in segments]
+    if any("oracle_rewards" in each for each in arrays):
+        arrays = [{"oracle_rewards": each["true_rewards"]} | each for each in arrays]
+    joined = {name: _joined([each[name] for each in arrays]) for name in arrays[0]}
+    return Segment.from_arrays(segments[0].env_id, joined | {"true_rewards": true_rewards})
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays [T, ...] one after the other; recorded screens, [T, S] bytes, are padded to the longest."""
+    width = max(part.shape[1:] for part in parts)
+    padded = [
+        part if part.shape[1:] == width else np.pad(part, ((0, 0), (0, width[0] - part.shape[1]))) for part in parts
+    ]
+    return _copied(np.concatenate(padded))
+
+
+def _copied(rows: np.ndarray) -> np.ndarray:
+    """A copy; of stacks of frames every frame is kept once."""
+    frames = unstacked(rows) if rows.ndim == 4 and len(rows) else None
+    return rows.copy() if frames is None else stacked(frames, rows.shape[1])
 
 
 def map_arrays(obs: Observations, change: Callable[[np.ndarray], np.ndarray]) -> Observations:

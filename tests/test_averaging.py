@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from prefrl.agents.averaging import running_average
+from prefrl.agents.averaging import STEPS, running_average
 
 
 def followed(kept, values):
     """What the average of a network of one weight and one buffer is after it had these values."""
     network = torch.nn.BatchNorm1d(1)
-    average = running_average(network, kept)
+    average = running_average(network, kept, STEPS)
     for value in values:
         network.weight.data.fill_(value)
         network.running_mean.fill_(value)
@@ -39,7 +39,7 @@ def test_the_first_policies_count_alike(number):
 
 def test_a_fresh_agent_begins_its_mean_anew():
     network = torch.nn.Linear(1, 1, bias=False)
-    average = running_average(network, 0.9)
+    average = running_average(network, 0.9, STEPS)
     for value in (5.0, 5.0, 5.0):
         network.weight.data.fill_(value)
         average.update_parameters(network)
@@ -48,3 +48,18 @@ def test_a_fresh_agent_begins_its_mean_anew():
         network.weight.data.fill_(value)
         average.update_parameters(network)
     assert float(average.module.weight.detach()) == pytest.approx(1.5)
+
+
+def test_the_share_that_is_kept_goes_by_steps():
+    """Eight updates of 256 steps keep as much as one of 2,048."""
+    weights = []
+    for updates in (1, 8):
+        network = torch.nn.Linear(1, 1, bias=False)
+        average = running_average(network, 0.5, STEPS // updates)
+        average.n_averaged.fill_(1000)  # enough policies
+        average.module.weight.data.fill_(0.0)
+        network.weight.data.fill_(1.0)
+        for _ in range(updates):
+            average.update_parameters(network)
+        weights.append(float(average.module.weight.detach()))
+    assert weights == pytest.approx([0.5, 0.5])

@@ -279,3 +279,22 @@ def test_games_that_ended_are_counted_with_their_lengths():
     recorder.close()
     assert games == Games(len(ended), sum(ended))
     assert len(ended) >= 2
+
+
+def test_rollouts_shorter_than_a_segment_are_joined_and_segments_never_cross_an_episode():
+    pool, made = SegmentPool("x", clip_steps=4, capacity_steps=1000), recorder(num_envs=1, length=10)
+    for _ in range(10):
+        pool.add(run(made, 3), np.random.default_rng(0))  # 30 steps: three episodes
+    assert [segment.obs[:, 0].tolist() for segment in pool.segments] == 3 * [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert not pool.tails
+
+
+def test_segments_joined_of_games_keep_every_frame_once():
+    whole, joined = (SegmentPool("x", clip_steps=4, capacity_steps=1000) for _ in range(2))
+    made = consoles()
+    for _ in range(2):
+        joined.add(play(made, 2), np.random.default_rng(0))
+    whole.add(play(consoles(), 4), np.random.default_rng(0))
+    assert len(joined.segments) == 1  # the other console ends a game
+    assert [segment.id for segment in joined.segments] == [segment.id for segment in whole.segments]
+    assert unpack(joined.segments[0].render_states[3]).max() == 5

@@ -51,13 +51,9 @@ class PpoAgent(Sb3Agent[Ppo]):
         precision: Precision = "fp32",
     ) -> None:
         model = make_ppo(recorder, config, seed_of(seed, Purpose.POLICY), device, precision)
-        super().__init__(recorder, model, seed, config.averaging)
+        super().__init__(recorder, model, seed, config.averaging, config.n_steps * config.num_envs)
         self._config, self._total_steps = config, total_steps
         self._scale = ReturnScale(config.num_envs, config.gamma)
-
-    @property
-    def iteration_steps(self) -> int:
-        return self._config.n_steps * self._config.num_envs
 
     def collect(self) -> Rollout:
         """Takes one rollout's steps; see `Agent`."""

@@ -14,7 +14,6 @@ from prefrl_envs.snapshots import State, add_prefix, under
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.logger import Logger
@@ -72,14 +71,15 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         model: the algorithm.
         seed: of the run.
         averaging: see `running_average`.
+        iteration_steps: environment steps that `collect` takes.
     """
 
-    def __init__(self, recorder: Recorder, model: Algorithm, seed: int, averaging: float) -> None:
+    def __init__(self, recorder: Recorder, model: Algorithm, seed: int, averaging: float, iteration_steps: int) -> None:
         self._recorder, self._seed = recorder, seed
-        self._averaging = averaging
+        self._averaging, self._iteration_steps = averaging, iteration_steps
         self._callback = CallbackList([])
         self._use(model)
-        self._average = running_average(model.policy, averaging)
+        self._average = running_average(model.policy, averaging, iteration_steps)
 
     @property
     def policy(self) -> Sb3Policy[Algorithm]:
@@ -88,6 +88,10 @@ class Sb3Agent(ABC, Generic[Algorithm]):
     @property
     def step(self) -> int:
         return self._model.num_timesteps
+
+    @property
+    def iteration_steps(self) -> int:
+        return self._iteration_steps
 
     @property
     def action_space(self) -> spaces.Space:
@@ -112,7 +116,7 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         for a while. Random actions alone show little of what the agent does next (docs/experiments.md).
         """
         self._seed_draws(Purpose.EXPLORATION)
-        env, model = self._recorder, self._model
+        env = self._recorder
         obs: Any = env.reset()
         at_random = act_randomly(
             env.action_space, env.num_envs, seed_of(self._seed, Purpose.EXPLORATION, 1), HELD_STEPS
@@ -121,8 +125,7 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         for _ in range(-(-steps // env.num_envs)):
             actions = self.policy.act(obs, deterministic=False)
             actions[random] = at_random(obs)[random]
-            obs, _, _, _ = env.step(actions)
-            model.num_timesteps += env.num_envs
+            obs = self._step(obs, actions)
         rollout = env.take()
         self.policy.observe(rollout.obs)
         return rollout
@@ -154,7 +157,7 @@ class Sb3Agent(ABC, Generic[Algorithm]):
     def load(self, folder: Path) -> bool:
         """Restores what `save` wrote; see `Agent`."""
         self._use(type(self._model).load(folder / POLICY, env=self._recorder, device=self._model.device))
-        self._average = running_average(self._model.policy, self._averaging)
+        self._average = running_average(self._model.policy, self._averaging, self._iteration_steps)
         tensors = load_file(folder / (TENSORS if (folder / TENSORS).exists() else TENSORS_0_2))
         self._load_tensors(tensors)
         if average := tensors_under("average.", tensors):
@@ -174,6 +177,12 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         """Writes the mean of the latest policies, by which the agent acts from here on."""
         self._model.policy.load_state_dict(self._average.module.state_dict())
         self._model.save(path)
+
+    def _step(self, obs: Any, actions: np.ndarray) -> Any:
+        """Takes one step in every environment; returns the next observations."""
+        new_obs, _, _, _ = self._recorder.step(actions)
+        self._model.num_timesteps += self._recorder.num_envs
+        return new_obs
 
     @abstractmethod
     def _fresh_policy(self) -> BasePolicy:
@@ -228,11 +237,6 @@ class Sb3Agent(ABC, Generic[Algorithm]):
 
 
 _SEEN = "seen"
-
-
-def load_policy(path: Path) -> Sb3Policy[PPO]:
-    """Loads the policy of a zip that `save_policy` wrote, to act on the CPU."""
-    return Sb3Policy(PPO.load(path, device="cpu"))
 
 
 def _weights(average: AveragedModel) -> dict[str, Tensor]:

@@ -8,8 +8,9 @@ from contextlib import closing
 
 from prefrl_envs.suite import find
 
-from prefrl.agents.ppo import PpoAgent, check_spaces
+from prefrl.agents.ppo import check_spaces
 from prefrl.agents.precision import choose_precision
+from prefrl.agents.registry import make_agent
 from prefrl.algorithms.feedback import Feedback, LabelerFeedback, NoFeedback, PeopleFeedback
 from prefrl.checkpoints import Learner, RewardLearner
 from prefrl.config import LEAST_L2, MOST_L2, AtariConfig, PpoConfig, RlhfConfig
@@ -102,7 +103,7 @@ def _check_recorder(config: RlhfConfig, recorder: Recorder) -> None:
     if config.labeler == "human" and not recorder.can_be_drawn():
         raise ValueError(f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle")
     check_spaces(recorder.observation_space, recorder.action_space)
-    if config.agent.cnn != PpoConfig.cnn and not has_images(recorder):
+    if isinstance(config.agent, PpoConfig) and config.agent.cnn != PpoConfig.cnn and not has_images(recorder):
         raise ValueError(f"--cnn {config.agent.cnn} reads images, and {config.env_id} has none; --net sets its layers")
     if has_images(recorder) and config.preset != "default" and not is_game(config.env_id):
         raise ValueError(
@@ -142,9 +143,7 @@ def has_images(recorder: Recorder) -> bool:
 def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner:
     """A learner that has learned nothing yet."""
     precision = choose_precision(config.precision, recorder.observation_space, device)
-    agent = PpoAgent(
-        recorder, config.agent, seed=config.seed, total_steps=config.steps, device=device, precision=precision
-    )
+    agent = make_agent(recorder, config, device, precision)
     returns = EpisodeReturns(recorder.num_envs)
     if not config.labels:
         return Learner(agent, returns, None)

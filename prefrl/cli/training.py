@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,8 @@ from prefrl_envs.suite import canonical_id, find, game_id
 from prefrl.cli.labeling import store_of
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, parse
-from prefrl.config import QueryConfig, RlhfConfig, check_seed
+from prefrl.config import PpoConfig, QueryConfig, RlhfConfig, SacConfig, agent_name, check_seed
+from prefrl.names import look_up
 from prefrl.presets import preset_config, usual_labels
 from prefrl.runs import RunFolder
 
@@ -31,7 +33,8 @@ _NOT_GIVEN = -1  # a number of labels or steps, until the environment is known t
 class TrainCommand(RlhfConfig):
     """Trains an agent from comparisons, or on the true reward with --labels 0.
 
-    Defaults depend on the environment and the preset: `prefrl train Pong --help` shows those of Pong.
+    Defaults depend on the environment and the preset: `prefrl train Pong --help` shows those of Pong. The agent is
+    PPO; `--agent sac` trains SAC, with options of its own.
     """
 
     env_id: tyro.conf.Positional[str]  # in the suite (`prefrl envs`), or any Gymnasium id with --horizon
@@ -39,6 +42,7 @@ class TrainCommand(RlhfConfig):
     labels: Annotated[int, tyro.conf.arg(help_behavior_hint="(default: 700; of a game 5500)")]
     # environment steps, over all parallel environments
     steps: Annotated[int, tyro.conf.arg(help_behavior_hint="(default: those of `prefrl envs`)")]
+    agent: PpoConfig = field(default_factory=PpoConfig)
     game: str | None = None  # in its place any Atari game of ALE, such as Asterix
     out: Path | None = None  # the run's folder; runs/<env>-<variant>-<labels>-seed-<seed> where not given
 
@@ -63,11 +67,22 @@ class TrainCommand(RlhfConfig):
 
     def folder(self) -> Path:
         name = self.env_id.removeprefix("prefrl/").removesuffix("-v0").replace("/", "-").replace(":", "-")
-        variant = self.variant or self.preset
+        name_of_agent = agent_name(self.agent)
+        variant = self.variant or (self.preset if name_of_agent == "ppo" else f"{self.preset}-{name_of_agent}")
         return self.out or Path("runs") / f"{name}-{variant}-{self.labels}-seed-{self.seed}"
 
 
-_UNKNOWN = TrainCommand(env_id="", labels=_NOT_GIVEN, steps=_NOT_GIVEN, seed=0)
+@dataclass(frozen=True, kw_only=True)
+class TrainSacCommand(TrainCommand):
+    """Trains SAC from comparisons, or on the true reward with --labels 0.
+
+    Defaults depend on the environment and the preset: `prefrl train Hopper --agent sac --help` shows those of Hopper.
+    """
+
+    agent: SacConfig = field(default_factory=SacConfig)  # type: ignore[assignment]
+
+
+_COMMANDS: dict[str, type[TrainCommand]] = {"ppo": TrainCommand, "sac": TrainSacCommand}
 
 
 def train(args: Sequence[str]) -> int:
@@ -84,26 +99,43 @@ def train(args: Sequence[str]) -> int:
 
 def settings(args: Sequence[str]) -> TrainCommand:
     """What is asked for, and for the rest what the environment, the preset and the labeler make of it."""
+    agent, args = _agent_asked_for(args)
     unhelped = [arg for arg in args if arg not in _HELP]
     try:
-        known = _defaults(unhelped)
+        known = _defaults(unhelped, agent)
     except ValueError:
         if len(unhelped) == len(args):
             raise
-        known = _UNKNOWN  # --help is shown of what cannot be trained, too
+        known = _unknown(agent)  # --help is shown of what cannot be trained, too
     return dataclasses.replace(_parse_train(args, known), env_id=known.env_id)
 
 
-def _defaults(args: Sequence[str]) -> TrainCommand:
-    """What the options that are not given default to: only now is it known what in."""
-    first = _parse_train(args, _UNKNOWN)
+def _agent_asked_for(args: Sequence[str]) -> tuple[str, list[str]]:
+    """The agent's name, by which it is known what options there are, and the other arguments."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--agent", default="ppo")
+    try:
+        found, others = parser.parse_known_args(list(args))
+    except argparse.ArgumentError as error:
+        raise ValueError("--agent needs a name: ppo or sac") from error
+    look_up("agent", found.agent, _COMMANDS)
+    return found.agent, others
+
+
+def _unknown(agent: str) -> TrainCommand:
+    return _COMMANDS[agent](env_id="", labels=_NOT_GIVEN, steps=_NOT_GIVEN, seed=0)
+
+
+def _defaults(args: Sequence[str], agent: str) -> TrainCommand:
+    """Returns the defaults for options the user left out. They depend on the environment."""
+    first = _parse_train(args, _unknown(agent))
     env_id = first.environment()
     labels = usual_labels(env_id) if first.labels == _NOT_GIVEN else first.labels
     steps = None if first.steps == _NOT_GIVEN else first.steps
-    config = preset_config(first.preset, env_id, labels=labels, steps=steps, seed=first.seed)
+    config = preset_config(first.preset, env_id, labels=labels, steps=steps, seed=first.seed, agent=agent)
     if first.labeler == "human":
         config = sooner(config)
-    return TrainCommand(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
+    return _COMMANDS[agent](**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
 
 
 def sooner(config: RlhfConfig) -> RlhfConfig:
@@ -113,7 +145,7 @@ def sooner(config: RlhfConfig) -> RlhfConfig:
 
 
 def _parse_train(args: Sequence[str], default: TrainCommand) -> TrainCommand:
-    return parse(TrainCommand, "train", args, default=default, config=(tyro.conf.OmitArgPrefixes,))
+    return parse(type(default), "train", args, default=default, config=(tyro.conf.OmitArgPrefixes,))
 
 
 def resume(
