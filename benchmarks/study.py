@@ -1,10 +1,12 @@
 """Trains the runs of a study, one after the other, and keeps of each what a figure needs.
 
     python benchmarks/study.py mujoco Hopper HalfCheetah --variants default-700 default-0 zoo-0 --seeds 0 1 2
+    python benchmarks/study.py sac Hopper HalfCheetah --variants default-sac-700 default-sac-0 --steps 100000
 
-A variant is <preset>-<labels>; 0 labels train on the true reward. Every run has the suite's steps. What is kept
-is results/<study>/<task>/<preset>-<labels>/seed-<n>/summary.json and curve.csv, at most 200 rows of progress.csv.
-A run that is there already is passed over, one that was interrupted goes on: start the same line again.
+A variant is <preset>-<labels> or <preset>-<agent>-<labels>; 0 labels train on the true reward. Every run has the
+suite's steps unless --steps says otherwise. What is kept is results/<study>/<task>/<variant>/seed-<n>/summary.json
+and curve.csv, at most 200 rows of progress.csv. A run that is there already is passed over, one that was interrupted
+goes on: start the same line again.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 from prefrl.runs import RunFolder
 
 MAX_ROWS = 200
+Settings = dict[str, int | str | Path]
 
 
 def main() -> None:
@@ -26,6 +29,7 @@ def main() -> None:
     parser.add_argument("tasks", nargs="+")
     parser.add_argument("--variants", nargs="+", default=["default-700"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--steps", type=int, help="of every run; the suite's where not given")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the whole runs lie")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -35,31 +39,30 @@ def main() -> None:
             for variant in args.variants:
                 place = Path(args.study, task, variant, f"seed-{seed}")
                 if not (args.results / place / "summary.json").exists():
-                    finish(args.study, task, variant, seed, args.threads, args.runs / place)
+                    folder = args.runs / place
+                    settings = {"seed": seed, "study": args.study, "threads": args.threads, "out": folder}
+                    if args.steps is not None:
+                        settings["steps"] = args.steps
+                    finish(task, settings | of_variant(variant), folder)
                     keep(RunFolder(args.runs / place), args.results / place)
 
 
-def finish(study: str, task: str, variant: str, seed: int, threads: int, folder: Path) -> None:
+def of_variant(variant: str) -> Settings:
+    """The options that a variant's name stands for."""
+    *method, labels = variant.split("-")
+    return dict(zip(("preset", "agent"), method, strict=False)) | {"labels": labels}
+
+
+def finish(task: str, settings: Settings, folder: Path) -> None:
     """Trains a run to its end, from wherever it is."""
-    preset, labels = variant.rsplit("-", 1)
     if RunFolder(folder).summary_file.exists():
         return
     if RunFolder(folder).config_file.exists():
         arguments = ["resume", str(folder)]
     else:
-        arguments = [
-            "train",
-            task,
-            "--preset",
-            preset,
-            "--labels",
-            labels,
-            "--seed",
-            str(seed),
-            "--study",
-            study,
-        ]
-        arguments += ["--threads", str(threads), "--out", str(folder)]
+        arguments = ["train", task]
+        for name, value in settings.items():
+            arguments += [f"--{name}", str(value)]
     if failed := subprocess.run([sys.executable, "-m", "prefrl.cli", *arguments]).returncode:
         raise SystemExit(failed)  # it has said why
 
