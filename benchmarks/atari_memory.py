@@ -54,7 +54,7 @@ def peak(labels: int, steps: int) -> Figures:
     config = replace(
         config,
         threads=1,
-        query=replace(config.query, initial_steps=min(config.query.pool_steps, steps // 2)),
+        initial_steps=min(config.query.pool_steps, steps // 2),
         reward=replace(config.reward, initial_epochs=1),
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ from machine import write
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from prefrl.config import PpoConfig
+from prefrl.agents.config import PpoConfig
 from prefrl.presets import preset_config
 
 GAMES = 50  # whose mean is told

@@ -37,7 +37,8 @@ from stable_baselines3.common.env_util import make_atari_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
 from throughput import Result, RolloutClock, median, timed_run
 
-from prefrl.config import PpoConfig, RlhfConfig
+from prefrl.agents.config import PpoConfig
+from prefrl.config import RlhfConfig
 from prefrl.devices import choose_device
 from prefrl.presets import preset_config
 from prefrl.runs import RunFolder

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from prefrl.config import OracleConfig
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore

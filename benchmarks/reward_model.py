@@ -20,7 +20,7 @@ import torch
 from machine import write
 
 from prefrl.agents.ppo import PpoAgent
-from prefrl.config import OracleConfig
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.presets import preset_config
@@ -58,7 +58,7 @@ def measure(repeats: int, threads: int) -> dict[str, object]:
         return rollout
 
     rollout = iterate()
-    pool = SegmentPool(ENV_ID, config.query.clip_steps, 10**6)
+    pool = SegmentPool(ENV_ID, config.clip_steps, 10**6)
     pool.add(rollout, np.random.default_rng(100))
     comparisons = compare(pool, np.random.default_rng(100))
     spaces = recorder.observation_space, recorder.action_space

@@ -19,9 +19,10 @@ from gymnasium import spaces
 from machine import write
 from reward_model import fitting
 
-from prefrl.config import OracleConfig, RewardConfig
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import Query
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.testing import answered_by, image_segments, steps_of
 
@@ -47,7 +48,7 @@ def measure(network: str, repeats: int) -> dict[str, float]:
     comparisons = answered_by(Oracle(OracleConfig(), seed=100), queries)
     obs, actions = steps_of(segments)
     together, *alone = (
-        Ensemble(*SPACES, RewardConfig(network=network, hidden=(64,), members=members, fit_batch=FIT_BATCH), seed)
+        Ensemble(*SPACES, RewardConfig(network=network, hidden=(64,), members=members, batch_size=FIT_BATCH), seed)
         for seed, members in enumerate((MEMBERS, *[1] * MEMBERS))
     )
     timed = {

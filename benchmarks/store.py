@@ -33,7 +33,7 @@ import gymnasium as gym
 import numpy as np
 import sqlalchemy
 
-from prefrl.config import OracleConfig
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.processor import cpu_name
 from prefrl.queries import Query

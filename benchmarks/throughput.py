@@ -40,8 +40,9 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
+from prefrl.agents.config import PpoConfig
 from prefrl.algorithms import rlhf
-from prefrl.config import PpoConfig, RlhfConfig
+from prefrl.config import RlhfConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import Ensemble
@@ -95,9 +96,9 @@ def per_step(task: str, steps: int) -> Result:
 def prefrl(task: str, steps: int, agent: PpoConfig | None) -> Result:
     """A run of prefrl's own loop, timed by its parts."""
     config = preset_config("default", f"prefrl/{task}-v0", labels=LABELS, steps=INITIAL_STEPS + steps)
-    query = replace(config.query, initial_steps=INITIAL_STEPS, round_steps=ROUND_STEPS, initial_fraction=0.95)
-    config = replace(config, query=query, agent=agent or config.agent, threads=torch.get_num_threads())
-    config = replace(config, eval_episodes=1)  # nobody reads it
+    query = replace(config.query, round_steps=ROUND_STEPS, initial_fraction=0.95)
+    config = replace(config, initial_steps=INITIAL_STEPS, query=query, agent=agent or config.agent)
+    config = replace(config, threads=torch.get_num_threads(), eval_episodes=1)  # nobody reads these episodes
     with tempfile.TemporaryDirectory() as folder:
         times = timed_run(config, RunFolder(Path(folder)))
     return {"steps_per_second": times.rate()} | times.shares()

@@ -57,7 +57,7 @@ def find_query(store: PreferenceStore, beginning: str) -> str:
     """
     found = [query_id for query_id in store.asked() if query_id.startswith(beginning)]
     if not found:
-        raise ValueError(f"no query has an id that begins with {beginning!r}; `prefrl answers DIR --list` shows ids")
+        raise ValueError(f"no query has an id that begins with {beginning!r}; the list of answers shows ids")
     if len(found) > 1:
         raise ValueError(
             f"{len(found):,} queries have an id that begins with {beginning!r}, such as {', '.join(found[:2])}"

@@ -17,5 +17,5 @@ def choose_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not look_up("device", name, available):
-        raise ValueError(f"this machine has no {name} device; use --device auto or cpu")
+        raise ValueError(f"this machine has no {name} device; use `device` auto or cpu")
     return name

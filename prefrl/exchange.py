@@ -200,7 +200,7 @@ def _read(path: Path) -> Iterator[list[tuple[Query, Record]]]:
     pa, before = _pyarrow(), 0
     with _explained(path), pa.parquet.ParquetFile(path) as file:
         if (file.schema_arrow.metadata or {}).get(FORM) not in READABLE:
-            raise ValueError("it is not of the form that `prefrl answers DIR --export` writes")
+            raise ValueError("it is not of the form that exported answers have")
         for batch in file.iter_batches(batch_size=AT_ONCE):
             checked = []
             for number, row in enumerate(batch.to_pylist(), 1):

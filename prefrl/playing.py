@@ -10,7 +10,6 @@ from prefrl_envs.suite import find
 
 from prefrl.agents.registry import load_policy
 from prefrl.clips import shown_fps, write_video
-from prefrl.config import agent_name
 from prefrl.evaluation import Policy, as_judged, play_episodes
 from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
@@ -28,7 +27,7 @@ def load_agent(run: RunFolder) -> Policy:
     """
     if not run.policy.exists():
         raise ValueError(f"no policy at {run.policy}; `prefrl resume {run.path}` brings the run to its end")
-    return load_policy(run.policy, agent_name(run.config().agent))
+    return load_policy(run.policy, run.config().agent.name)
 
 
 def film(run: RunFolder, video: Path, seed: int, steps: int | None) -> None:
@@ -46,7 +45,7 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
     """
     import pygame  # not above prefrl.labelers.window, which says how it is to be loaded
 
-    instead = "write a video with --video FILE.webm"
+    instead = "write a video with `video` FILE.webm"
     run.config()  # that there is no run is said first
     check_display(instead)  # before the episode is played, which takes its time
     rollout, states = _episode(run, seed, steps)

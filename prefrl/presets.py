@@ -7,8 +7,13 @@ from dataclasses import replace
 
 from prefrl_envs.suite import find
 
-from prefrl.config import AGENTS, AgentConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig, SacConfig
+from prefrl.agents.config import AgentConfig, PpoConfig
+from prefrl.agents.registry import agent_settings
+from prefrl.config import RlhfConfig
+from prefrl.core.errors import PrefrlError
 from prefrl.names import look_up
+from prefrl.preferences.config import QueryConfig
+from prefrl.rewards.config import RewardConfig
 
 
 def preset_config(
@@ -30,30 +35,29 @@ def preset_config(
     if steps is None and entry is not None:
         steps = entry.training_steps
     if steps is None:
-        raise ValueError(f"{env_id} is not in the suite, so say for how long to train: --steps 1000000")
+        raise PrefrlError(f"{env_id} is not in the suite, so say for how long to train with `steps`, such as 1000000")
     settings, reward, query = _groups(preset, env_id, labels, agent)
-    clip_steps = entry.clip_steps if entry else query.clip_steps
-    query = replace(
-        query,
-        clip_steps=clip_steps,
-        initial_steps=max(min(max(steps // 32, 2 * clip_steps * settings.num_envs), steps // 2, query.pool_steps), 1),
-        round_steps=query.round_steps if is_game(env_id) else max(steps // 64, 1),
-    )
+    clip_steps = entry.clip_steps if entry else RlhfConfig.clip_steps
+    two_clips_each = 2 * clip_steps * settings.num_envs
+    initial_steps = min(max(steps // 32, two_clips_each), steps // 2, query.pool_steps)
+    if not is_game(env_id):
+        query = replace(query, round_steps=max(steps // 64, 1))
     return RlhfConfig(
         env_id=env_id, labels=labels, steps=steps, seed=seed, preset=preset,
+        clip_steps=clip_steps, initial_steps=max(initial_steps, 1),
         agent=settings, reward=reward, query=query,
     )  # fmt: skip
 
 
 def _groups(preset: str, env_id: str, labels: int, agent: str) -> tuple[AgentConfig, RewardConfig, QueryConfig]:
     """The settings of a preset, with those of the agent asked for."""
-    look_up("agent", agent, AGENTS)
+    make = agent_settings(agent)
     ppo, reward, query = look_up("preset", preset, PRESETS)(env_id, labels)
     if agent == "ppo":
         return ppo, reward, query
     if preset != "default":
-        raise ValueError(f"preset {preset} has settings for ppo alone; use the default preset with {agent}")
-    return SacConfig(gamma=_GAMMA.get(env_id, SacConfig.gamma)), reward, query
+        raise PrefrlError(f"preset {preset} has settings for ppo alone; use the default preset with {agent}")
+    return make(gamma=_GAMMA.get(env_id, make.gamma)), reward, query
 
 
 def usual_labels(env_id: str) -> int:
@@ -88,9 +92,7 @@ def wide(env_id: str, labels: int) -> Groups:
         ValueError: the environment is no game; a GPU does nothing for small networks.
     """
     if not is_game(env_id):
-        raise ValueError(
-            f"preset wide is for the suite's Atari games (Pong, or --game NAME), not for {env_id}; use default"
-        )
+        raise PrefrlError(f"preset wide is for the suite's Atari games, not for {env_id}; use default")
     return _WIDE_GAME_AGENT, _GAME_REWARD, _GAME_QUERY
 
 
@@ -105,7 +107,7 @@ def paper2017(env_id: str, labels: int) -> Groups:
         query = replace(_GAME_QUERY, initial_fraction=first, random_share=0.0)
         return _PAPER_GAME_AGENT, _PAPER_GAME_REWARD, query
     agent = PpoConfig(gamma=0.995, gae_lambda=0.97, ent_coef=0.001 if "Swimmer" in env_id else 0.01)
-    return agent, RewardConfig(reward_lr=1e-3, fit_batch=32, epochs=1, l2_low=1.1), QueryConfig(random_share=0.0)
+    return agent, RewardConfig(learning_rate=1e-3, batch_size=32, epochs=1, l2_low=1.1), QueryConfig(random_share=0.0)
 
 
 def zoo(env_id: str, _: int) -> Groups:
@@ -156,7 +158,14 @@ _WIDE_GAME_AGENT = replace(_GAME_AGENT, num_envs=64, n_steps=32, batch_size=512)
 # A comparison is 50 images to learn from for each member, as many as PPO learns from in 12 steps: so few passes, over
 # a sample of the comparisons.
 _GAME_REWARD = RewardConfig(
-    hidden=(64,), reward_lr=1e-3, fit_batch=16, l2=1e-3, initial_epochs=6, epochs=1, fit_sample=768, label_window=3000
+    hidden=(64,),
+    learning_rate=1e-3,
+    batch_size=16,
+    l2=1e-3,
+    initial_epochs=6,
+    epochs=1,
+    fit_sample=768,
+    label_window=3000,
 )
 # The paper's rate, which halves after 5e6 frames: of 2e6 steps the first 5e5 have 40 % of the labels. A reward model
 # that gets none while the agent still changes is soon wrong about it. The pool is the latest round.
@@ -167,8 +176,8 @@ _PAPER_GAME_AGENT = replace(
     averaging=0.0, scale_rewards=False,
 )  # fmt: skip
 _PAPER_GAME_REWARD = RewardConfig(
-    network="paper_cnn", hidden=(64,), reward_lr=1e-3, fit_batch=32, initial_epochs=200, epochs=1, l2_low=1.1,
-    reward_std=0.05, label_window=3000,
+    network="paper_cnn", hidden=(64,), learning_rate=1e-3, batch_size=32, initial_epochs=200, epochs=1, l2_low=1.1,
+    std=0.05, label_window=3000,
 )  # fmt: skip
 _PAPER_FIRST_LABELS = 500  # of a game, asked before training, whatever the budget
 

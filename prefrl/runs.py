@@ -92,10 +92,10 @@ class RunFolder:
         if self.config_file.exists():
             raise ValueError(
                 f"{self.path} already holds a run: `prefrl resume {self.path}` goes on with it, "
-                "or choose another folder with --out"
+                "or choose another folder with `out`"
             )
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ValueError(f"{self.path} is not an empty folder; choose another one with --out")
+            raise ValueError(f"{self.path} is not an empty folder; choose another one with `out`")
         (self.path / "episodes").mkdir(parents=True)
         self.write_config(config)
 

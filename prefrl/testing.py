@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prefrl.config import OracleConfig
 from prefrl.labelers.base import work
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import Comparison, Query
 from prefrl.segments import Segment, stacked

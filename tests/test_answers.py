@@ -6,7 +6,7 @@ import pytest
 from stores import a_query
 
 from prefrl.cli import main
-from prefrl.config import QueryConfig, RlhfConfig
+from prefrl.config import RlhfConfig
 from prefrl.labelers.base import work
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Query, Remarks
 from prefrl.runs import RunFolder
@@ -182,7 +182,7 @@ def test_answers_go_to_another_store_and_come_back(run, capsys, tmp_path):
 def test_a_run_takes_no_answers_that_it_could_not_train_on(run, capsys, tmp_path, env_id, clip_steps):
     file, other = tmp_path / "answers.parquet", RunFolder(tmp_path / "other")
     read(capsys, run, "--export", file)
-    config = RlhfConfig(env_id=env_id, labels=10, steps=100_000, seed=0, query=QueryConfig(clip_steps=clip_steps))
+    config = RlhfConfig(env_id=env_id, labels=10, steps=100_000, seed=0, clip_steps=clip_steps)
     other.create(config)
     for where in (other.path, other.store):
         assert refused(capsys, where, "--import", file) == (
@@ -195,7 +195,5 @@ def test_a_run_takes_no_answers_that_it_could_not_train_on(run, capsys, tmp_path
 def test_a_run_takes_the_answers_of_another_one(run, capsys, tmp_path):
     file, other = tmp_path / "answers.parquet", RunFolder(tmp_path / "other")
     read(capsys, run, "--export", file)
-    other.create(
-        RlhfConfig(env_id="test/Random-v0", labels=10, steps=100_000, seed=0, query=QueryConfig(clip_steps=10))
-    )
+    other.create(RlhfConfig(env_id="test/Random-v0", labels=10, steps=100_000, seed=0, clip_steps=10))
     assert read(capsys, other.path, "--import", file).startswith("18 answers")

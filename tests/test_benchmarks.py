@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from prefrl.config import PpoConfig
+from prefrl.agents.config import PpoConfig
 from prefrl.presets import preset_config
 
 ROOT = Path(__file__).parents[1]
@@ -112,7 +112,7 @@ def test_the_shares_of_the_time_on_atari_add_up(benchmark, monkeypatch):
 
     def small(game, preset, labels):
         config = settings(game, preset, labels)
-        return replace(config, agent=SMALL, query=replace(config.query, initial_steps=256, round_steps=128))
+        return replace(config, agent=SMALL, initial_steps=256, query=replace(config.query, round_steps=128))
 
     monkeypatch.setattr(module, "settings", small)
     monkeypatch.setattr(module, "LABELS", 20)

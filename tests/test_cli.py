@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import prefrl
 from prefrl.cli import main
 from prefrl.cli.training import settings, visible_score
 from prefrl.config import AtariConfig
@@ -17,9 +18,9 @@ from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 TINY = [
-    "--steps", "3072", "--initial-steps", "512", "--round-steps", "512", "--checkpoint-steps", "1024",
-    "--num-envs", "4", "--n-steps", "64", "--batch-size", "64", "--n-epochs", "1", "--initial-epochs", "2",
-    "--eval-episodes", "2", "--threads", "1",
+    "--steps", "3072", "--initial-steps", "512", "--query.round-steps", "512", "--checkpoint-steps", "1024",
+    "--agent.num-envs", "4", "--agent.n-steps", "64", "--agent.batch-size", "64", "--agent.n-epochs", "1",
+    "--reward.initial-epochs", "2", "--eval-episodes", "2", "--threads", "1",
 ]  # fmt: skip
 ALE_PONG = ["ale_py:ALE/Pong-v5", "--horizon", "1000", "--steps", "100000"]  # of another shape than the suite's own
 
@@ -50,7 +51,7 @@ def test_the_environment_may_stand_anywhere_and_decides_the_defaults(tmp_path):
     out = tmp_path / "run"
     assert main(["train", "--labels", "0", "--out", str(out), "--seed", "5", *TINY[:2], *TINY[6:], "ChainWalk"]) == 0
     config = json.loads((out / "config.json").read_text())
-    assert (config["env_id"], config["seed"], config["query"]["clip_steps"]) == ("prefrl/ChainWalk-v0", 5, 10)
+    assert (config["env_id"], config["seed"], config["clip_steps"]) == ("prefrl/ChainWalk-v0", 5, 10)
     assert json.loads((out / "summary.json").read_text())["reward_model"] is None
 
 
@@ -76,7 +77,7 @@ def test_a_store_has_the_answers_of_one_run(tmp_path, capsys):
     ],
 )
 def test_steps_before_learning(options, steps):
-    assert settings(["Hopper", "--steps", "10000000", *options]).query.initial_steps == steps
+    assert settings(["Hopper", "--steps", "10000000", *options]).initial_steps == steps
 
 
 def test_evaluate_prints_the_summary_as_json(run, capsys):
@@ -181,7 +182,17 @@ def test_fit_learns_from_the_store_alone(run, tmp_path, capsys):
 
 
 def test_an_agent_that_diverges_is_one_clear_line(tmp_path, capsys):
-    train = ("train", "PointGoal", "--labels", "0", "--learning-rate", "1e9", "--out", str(tmp_path / "run"), *TINY)
+    train = (
+        "train",
+        "PointGoal",
+        "--labels",
+        "0",
+        "--agent.learning-rate",
+        "1e9",
+        "--out",
+        str(tmp_path / "run"),
+        *TINY,
+    )
     assert main(list(train)) == 2
     *_, line = capsys.readouterr().err.strip().splitlines()
     assert line.endswith("the policy diverged: its weights are not finite numbers any more; lower its learning rate")
@@ -227,22 +238,22 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "Hopper", "--labels", "1"], "labels must be 0 .* or at least 2, got 1"),
         (["train", "Hopper", "--labels", "-3"], "got -3"),
         (["train", "Hopper", "--preset", "paper"], "unknown preset 'paper'. Did you mean 'paper2017'"),
-        (["train", "PointGoal", "--selection", "unifrom", *TINY], "Did you mean 'uniform'"),
-        (["train", "PointGoal", "--network", "cnn", *TINY], "network cnn reads images"),
+        (["train", "PointGoal", "--query.selection", "unifrom", *TINY], "Did you mean 'uniform'"),
+        (["train", "PointGoal", "--reward.network", "cnn", *TINY], "network cnn reads images"),
         (["train", "PointGoal", "--device", "gpu", *TINY], "unknown device 'gpu'"),
         (["train", "PointGoal", "--horizon", "5"], "an episode of 5 steps is shorter than a clip"),
-        (["train", "PointGoal", "--schedule-constant", "0"], "schedule_constant must be a number above 0"),
-        (["train", "PointGoal", "--round-steps", "0"], "round_steps must be at least 1"),
-        (["train", "PointGoal", "--gamma", "2"], "gamma must be at most 1"),
+        (["train", "PointGoal", "--query.schedule-constant", "0"], "schedule_constant must be a number above 0"),
+        (["train", "PointGoal", "--query.round-steps", "0"], "round_steps must be at least 1"),
+        (["train", "PointGoal", "--agent.gamma", "2"], "gamma must be at most 1"),
         (["train", "CartPole", "--on-end", "reset"], "for environments outside the suite"),
         (
-            ["train", "Hopper", "--boxes", "paper"],
-            "--boxes.* are for the suite's Atari games .* not for prefrl/Hopper-v0",
+            ["train", "Hopper", "--atari.boxes", "paper"],
+            "--atari.boxes.* are for the suite's Atari games, not for prefrl/Hopper-v0",
         ),
-        (["train", "Hopper", "--end-penalty", "-3"], "--end-penalty .* not for prefrl/Hopper-v0"),
+        (["train", "Hopper", "--atari.end-penalty", "-3"], "--atari.end-penalty.* not for prefrl/Hopper-v0"),
         (
-            ["train", *ALE_PONG, "--boxes", "paper"],
-            "--boxes.* are for the suite's .* not for ale_py:ALE/Pong-v5",
+            ["train", *ALE_PONG, "--atari.boxes", "paper"],
+            "--atari.boxes.* are for the suite's .* not for ale_py:ALE/Pong-v5",
         ),
         (
             ["train", *ALE_PONG, "--preset", "paper2017"],
@@ -253,23 +264,38 @@ def test_another_environment_is_made_fixed_horizon(tmp_path):
         (["train", "PointGoal", "--store", "postgresql://ann:secret@host/name", *TINY], "holds a password.*PGPASSWORD"),
         (["train", "PointGoal", "--frobnicate"], "frobnicate"),
         (["train", "PointGoal", "--labels", "many"], "--labels cannot be 'many'; it takes INT"),
-        (["train", "Pong", "--boxes", "ppaper"], "--boxes cannot be 'ppaper'; it takes {default,paper}.* top bottom"),
-        (["train", "Pong", "--boxes", "0", "24", "0"], "--boxes cannot be '0 24 0'; it takes {default,paper}"),
-        (["train", "Pong", "--boxes"], "boxes are default, paper, or top bottom left right of each, got "),
-        (["train", "Pong", "--end-penalty", "inf"], "end_penalty is points .* from 0 up, got inf"),
-        (["train", "Pong", "--end-penalty", "3", "--labels", "0"], "--end-penalty is for the oracle, .* asks none"),
+        (
+            ["train", "Pong", "--atari.boxes", "ppaper"],
+            "--atari.boxes cannot be 'ppaper'; it takes {default,paper}.* top bottom",
+        ),
+        (
+            ["train", "Pong", "--atari.boxes", "0", "24", "0"],
+            "--atari.boxes cannot be '0 24 0'; it takes {default,paper}",
+        ),
+        (["train", "Pong", "--atari.boxes"], "boxes are default, paper, or top bottom left right of each, got "),
+        (["train", "Pong", "--atari.end-penalty", "inf"], "end_penalty is points .* from 0 up, got inf"),
+        (
+            ["train", "Pong", "--atari.end-penalty", "3", "--labels", "0"],
+            "--atari.end-penalty is for the oracle, .* asks none",
+        ),
         (
             ["train", "Pong", "--initial-steps", "100"],
             "100 steps before learning, in 16 .* raise --initial-steps",
         ),
         (["train", "Pong", "--game", "Asterix"], "Pong and --game Asterix are two environments; give one"),
-        (["train", "Hopper", "--cnn", "nature"], "--cnn nature reads images, and prefrl/Hopper-v0 has none"),
-        (["train", "Pong", "--boxes", "0", "24", "0", "161"], r"box \(0, 24, 0, 161\) lies outside the screen of Pong"),
+        (
+            ["train", "Hopper", "--agent.cnn", "nature"],
+            "--agent.cnn nature reads images, and prefrl/Hopper-v0 has none",
+        ),
+        (
+            ["train", "Pong", "--atari.boxes", "0", "24", "0", "161"],
+            r"box \(0, 24, 0, 161\) lies outside the screen of Pong",
+        ),
         (["train", "PongDeterministic-v9"], "Did you mean 'prefrl/Pong-v0'"),
         (["train", "--game", "ALE/Pong-v5"], r"Did you mean 'Pong'\?"),
         (["train", "--game", "EnduroLevel"], "a task of the suite: name prefrl/EnduroLevel-v0 without --game"),
-        (["train", "Hopper", "--log-std-init", "nan"], "log_std_init must be a number, got nan"),
-        (["train", "Hopper", "--skip-below", "nan"], "skip_below must be a return, got nan"),
+        (["train", "Hopper", "--agent.log-std-init", "nan"], "log_std_init must be a number, got nan"),
+        (["train", "Hopper", "--oracle.skip-below", "nan"], "skip_below must be a return, got nan"),
         (["train", "Hopper", "--seed", "99999999999"], "seed must be in"),
         (["train", "--game", "Pnog"], "ALE has no game 'Pnog' .* Did you mean 'Pong'. `prefrl envs` lists all"),
         (["train", "--labels", "20"], "(?i)required"),
@@ -289,9 +315,11 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(capsys, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [["--game", "Pnog"], ["Pong", "--boxes", "no"], ["Pong", "--boxes", "0", "9"]])
+@pytest.mark.parametrize(
+    "arguments", [["--game", "Pnog"], ["Pong", "--atari.boxes", "no"], ["Pong", "--atari.boxes", "0", "9"]]
+)
 def test_what_is_allowed_is_said_in_few_words(capsys, arguments):
-    assert len(refused(capsys, "train", *arguments)) < 200
+    assert len(refused(capsys, "train", *arguments)) < 210
 
 
 def test_a_missing_rom_is_one_clear_line_and_leaves_nothing_behind(capsys, tmp_path, monkeypatch):
@@ -314,23 +342,60 @@ def test_help_names_every_command(capsys):
     assert all(name in said for name in ("train", "resume", "evaluate", "play", "report", "envs", "fit"))
 
 
+def shown_by(capsys, *arguments):
+    """What a request for help prints."""
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    assert not stop.value.code
+    return capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
-    "given, shown",
+    "typed, shown",
     [
-        ("Hopper -h", {"clip-steps": 60, "ent-coef": 0.01}),
-        ("Pong --help", {"clip-steps": 25, "n-epochs": 4}),
-        ("--game Asterix --preset paper2017 --help", {"clip-steps": 25, "reward-std": 0.05}),
-        ("--help", {"clip-steps": 50}),
-        ("Hoper --help", {"clip-steps": 50}),
+        ("Hopper", {"clip-steps": 60, "agent.ent-coef": 0.01}),
+        ("Pong", {"clip-steps": 25, "agent.n-epochs": 4}),
+        ("--game Asterix --preset paper2017", {"clip-steps": 25, "reward.std": 0.05}),
+        ("Hopper --agent sac", {"agent.tau": 0.005}),
+        ("", {"clip-steps": 50}),
+        ("Hoper", {"clip-steps": 50}),
     ],
 )
-def test_help_shows_the_defaults_of_the_environment_and_the_preset(capsys, given, shown):
-    with pytest.raises(SystemExit) as stop:
-        settings(given.split())
-    assert not stop.value.code
-    said = " ".join(re.sub("[│╭╰─]", " ", capsys.readouterr().out).split())
+def test_help_shows_the_defaults_of_the_environment_and_the_preset(capsys, typed, shown):
+    said = " ".join(re.sub("[│╭╰─]", " ", shown_by(capsys, "train", *typed.split(), "--help-all")).split())
     for name, default in shown.items():
         assert re.search(rf"--{name} \w+ [^()]*\(default: {re.escape(str(default))}\)", said), name
+
+
+@pytest.mark.parametrize("typed", ["", "Hopper", "Pong --preset wide", "Hopper --agent sac"])
+def test_help_shows_what_a_beginner_sets(capsys, typed):
+    lines = shown_by(capsys, "train", *typed.split(), "--help").splitlines()
+    assert len(lines) < 40
+    assert any("--labels" in line for line in lines)
+    assert not any("--agent." in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("--n-steps 64", "--agent.n-steps"),
+        ("--agent sac --tau 0.1", "--agent.tau"),
+        ("--learning-rate 1e-3", "--agent.learning-rate"),
+        ("--no-ortho-init", "--agent.ortho-init"),
+        ("--reward-lr 1e-3", "--reward.learning-rate"),
+        ("--l2 0.1", "--reward.l2"),
+        ("--round-steps=512", "--query.round-steps"),
+        ("--mistake 0.1", "--oracle.mistakes"),
+        ("--boxes paper", "--atari.boxes"),
+    ],
+)
+def test_an_old_name_is_answered_with_the_new_one(capsys, old, new):
+    assert f"Did you mean {new}?" in refused(capsys, "train", "Hopper", *old.split())
+
+
+def test_the_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"prefrl {prefrl.__version__}\n"
 
 
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
@@ -364,7 +429,7 @@ def test_a_game_without_known_boxes_is_said_to_show_its_score():
 
 
 def test_ales_own_environment_is_said_to_show_its_score():
-    assert visible_score(settings([*ALE_PONG, "--boxes", "default"])) == (
+    assert visible_score(settings([*ALE_PONG, "--atari.boxes", "default"])) == (
         "ale_py:ALE/Pong-v5 shows its score to agent and reward model; the suite's own is --game pong"
     )
     assert visible_score(settings(["Hopper"])) is None

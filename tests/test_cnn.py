@@ -13,8 +13,8 @@ from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents import precision
 from prefrl.agents.cnn import CNNS, CentredCnn, interleaved
+from prefrl.agents.config import PpoConfig
 from prefrl.agents.precision import choose_precision
-from prefrl.config import PpoConfig
 
 STACK = spaces.Box(0, 255, (4, 84, 84), np.uint8)
 CONFIG = PpoConfig(num_envs=8, n_steps=64, batch_size=128, n_epochs=4, learning_rate=3e-3, net=(), gamma=0.9)

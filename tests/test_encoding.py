@@ -6,9 +6,9 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from prefrl.config import RewardConfig
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.queries import INCOMPARABLE, LEFT, TIE, Answer, Comparison, Query
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences, bootstrap_weights, by_query
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.testing import image_segments, random_queries, random_segments

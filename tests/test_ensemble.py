@@ -5,7 +5,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from prefrl.config import RewardConfig
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, Ensemble
 from prefrl.segments import Segment, stacked
 from prefrl.testing import random_segments, steps_of
@@ -49,7 +49,7 @@ def test_making_one_leaves_the_global_generators_alone(monkeypatch):
 
 
 def test_each_member_is_standardised_on_its_own(rng):
-    made, segments = ensemble(reward_std=0.05), random_segments(50, rng)
+    made, segments = ensemble(std=0.05), random_segments(50, rng)
     made.standardise(segments)
     members = made.normalised(*steps_of(segments))
     assert torch.allclose(members.mean(1), torch.zeros(3), atol=1e-5)

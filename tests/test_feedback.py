@@ -12,7 +12,7 @@ from test_rlhf import SMALL
 from prefrl.algorithms.feedback import FIT_AFTER, START, STOCK, PeopleFeedback, answers_wanted, number_kept
 from prefrl.algorithms.rlhf import train
 from prefrl.algorithms.setup import check, make_learner, make_recorder
-from prefrl.config import OracleConfig
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Answer, Query
 from prefrl.runs import RunFolder

@@ -7,10 +7,10 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from prefrl.config import RewardConfig
 from prefrl.metrics import pearson
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.queries import LEFT, TIE, Answer, Comparison, Query
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences, bootstrap_weights, by_pair
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import assess, fit, make_optimizer, predicted_returns
@@ -100,7 +100,7 @@ def test_l2_grows_where_the_model_overfits_and_shrinks_where_it_does_not(rng, co
     made = ensemble(l2=1e-4)
     _, stats = fitted(made, comparisons[:20], 40)  # 20 comparisons are soon learned by heart
     assert stats.l2 > 1e-4
-    at_chance = ensemble(l2=1e-3, reward_lr=0.0)  # held-out and training loss are about the same
+    at_chance = ensemble(l2=1e-3, learning_rate=0.0)  # held-out and training loss are about the same
     fitted(at_chance, answered_by_chance(rng), 5)
     assert (at_chance.l2 < 1e-3).all()
 
@@ -116,7 +116,7 @@ def answered_by_chance(rng):
 
 
 def test_a_pass_over_a_sample_sees_no_more_than_that(comparisons):
-    made = ensemble(fit_sample=10, fit_batch=5)
+    made = ensemble(fit_sample=10, batch_size=5)
     data, stats = fitted(made, comparisons, 3)
     assert stats == assess(made, encoded(made, comparisons[-3:]))
     optimizer = make_optimizer(made)
@@ -150,7 +150,7 @@ def test_a_fit_leaves_the_arithmetic_of_the_process_as_it_was(comparisons):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_learns_from_images(rng, oracle, precision):
-    made = Ensemble(*DOT, RewardConfig(reward_lr=1e-2, l2=1e-4, fit_batch=16), seed=0, precision=precision)
+    made = Ensemble(*DOT, RewardConfig(learning_rate=1e-2, l2=1e-4, batch_size=16), seed=0, precision=precision)
     fitted(made, image_comparisons(oracle, 100, rng, length=5), 8)
     segments = image_segments(100, rng, length=5)
     correlation = pearson(made.returns(segments), [segment.true_return for segment in segments])
@@ -165,7 +165,7 @@ def game_comparisons(rng, oracle):
 
 
 def paper_ensemble(seed=0):
-    return Ensemble(*GAME, RewardConfig(network="paper_cnn", hidden=(64,), fit_batch=4), seed)
+    return Ensemble(*GAME, RewardConfig(network="paper_cnn", hidden=(64,), batch_size=4), seed)
 
 
 def test_dropout_is_drawn_from_the_generator_of_the_fit(game_comparisons):

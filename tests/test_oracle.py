@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from prefrl.config import OracleConfig
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle, discounted_return
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Query
 from prefrl.segments import Segment
@@ -59,12 +59,12 @@ def test_rationality_is_boltzmann(beta, left, right):
 
 
 def test_mistakes_come_with_their_probability():
-    oracle = Oracle(OracleConfig(mistake=0.1), seed=2)
+    oracle = Oracle(OracleConfig(mistakes=0.1), seed=2)
     assert frequency(oracle, many(1, 0), RIGHT) == within(0.1)
 
 
 def test_rationality_and_mistakes_add_up():
-    oracle = Oracle(OracleConfig(beta=2.0, mistake=0.2), seed=3)
+    oracle = Oracle(OracleConfig(beta=2.0, mistakes=0.2), seed=3)
     p = sigmoid(2.0)
     assert frequency(oracle, many(1, 0), LEFT) == within(0.8 * p + 0.2 * (1 - p))
 
@@ -114,7 +114,7 @@ def test_it_ties_when_they_differ_by_little(left, right, answer):
 
 
 def test_ties_overrule_noise_and_mistakes_and_skips_overrule_ties():
-    noisy = OracleConfig(beta=0.1, mistake=0.5, tie_within=1.0)
+    noisy = OracleConfig(beta=0.1, mistakes=0.5, tie_within=1.0)
     assert frequency(Oracle(noisy, seed=5), many(0.0, 0.5), TIE) == 1
     skipping = OracleConfig(tie_within=1.0, skip_below=2.0)
     assert Oracle(skipping, seed=0).label(query(0.0, 0.5)) == INCOMPARABLE
@@ -129,7 +129,7 @@ def test_without_a_tie_threshold_a_noisy_oracle_decides_equals_by_a_coin():
 def test_ranks_of_more_than_two():
     assert Oracle(PERFECT, seed=0).label(query(1, 5, 3)).ranks == (2, 0, 1)
     assert Oracle(PERFECT, seed=0).label(query(1, 5, 5, 0)).ranks == (1, 0, 0, 2)
-    assert Oracle(OracleConfig(mistake=1.0), seed=0).label(query(1, 5, 3)).ranks == (0, 2, 1)
+    assert Oracle(OracleConfig(mistakes=1.0), seed=0).label(query(1, 5, 3)).ranks == (0, 2, 1)
     assert Oracle(OracleConfig(tie_within=1.5), seed=0).label(query(1, 5, 6)).ranks == (1, 0, 0)
 
 
@@ -144,7 +144,7 @@ def test_noisy_ranks_are_plackett_luce():
 
 
 def test_answers_depend_on_seed_and_query_alone():
-    config = OracleConfig(beta=1.0, mistake=0.1)
+    config = OracleConfig(beta=1.0, mistakes=0.1)
     queries = [query(0.3, 0.0, nonce=nonce) for nonce in range(200)]
     forward = [Oracle(config, seed=8).label(each) for each in queries]
     oracle = Oracle(config, seed=8)
@@ -155,7 +155,7 @@ def test_answers_depend_on_seed_and_query_alone():
 
 @pytest.mark.parametrize("wrong", [
     {"beta": -1.0}, {"discount": 0.0}, {"discount": 1.1},
-    {"mistake": -0.1}, {"mistake": 1.1}, {"tie_within": -1.0},
+    {"mistakes": -0.1}, {"mistakes": 1.1}, {"tie_within": -1.0},
 ])  # fmt: skip
 def test_settings_that_make_no_sense_are_refused_in_one_line(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))) as refused:

@@ -15,9 +15,10 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 from prefrl.agents import sb3
 from prefrl.agents.buffers import ReturnScale
+from prefrl.agents.config import PpoConfig
 from prefrl.agents.ppo import check_spaces, decay_rates, make_ppo
-from prefrl.config import PpoConfig, RewardConfig
 from prefrl.devices import choose_device
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv
 from prefrl.seeds import Purpose, seed_of

@@ -13,8 +13,8 @@ from stable_baselines3.common.utils import set_random_seed
 
 from prefrl.agents import ppo
 from prefrl.agents.buffers import SeenRolloutBuffer
+from prefrl.agents.config import PpoConfig
 from prefrl.agents.ppo_update import LOGGED, GraphedPpo, Ppo
-from prefrl.config import PpoConfig
 
 IMAGES, VECTORS, MOVES = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Box(-1, 1, (3,)), spaces.Discrete(5)
 CONFIG = PpoConfig(num_envs=4, n_steps=64, batch_size=32, n_epochs=2, learning_rate=1e-3, ent_coef=0.01)

@@ -4,7 +4,8 @@ from gymnasium import spaces
 
 from prefrl.algorithms.proposals import describe, draw_pairs, propose, unasked_pairs
 from prefrl.checkpoints import RewardLearner
-from prefrl.config import QueryConfig, RewardConfig
+from prefrl.preferences.config import QueryConfig
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import make_optimizer
 from prefrl.rollouts import SegmentPool
@@ -42,7 +43,7 @@ def test_candidates_are_described_by_their_members_returns(reward):
 
 @pytest.mark.parametrize("selection", SELECTIONS)
 def test_every_selection_proposes_deterministically(reward, selection):
-    config = QueryConfig(clip_steps=10, selection=selection)
+    config = QueryConfig(selection=selection)
     first, again = (
         [q.id for q in propose(reward, 5, 100, 0, config, np.random.default_rng(3), fitted=True)] for _ in range(2)
     )
@@ -52,7 +53,7 @@ def test_every_selection_proposes_deterministically(reward, selection):
 
 def test_disagreement_picks_what_the_ensemble_disagrees_on_more_than_chance_does(reward):
     def spread(selection):
-        config = QueryConfig(clip_steps=10, selection=selection)
+        config = QueryConfig(selection=selection)
         queries = propose(reward, 5, 0, 0, config, np.random.default_rng(0), fitted=True)
         segments = [segment for query in queries for segment in query.segments]
         returns = describe(reward.ensemble, segments, np.arange(10).reshape(5, 2)).returns
@@ -69,7 +70,7 @@ def test_before_the_first_fit_pairs_are_drawn_uniformly(reward):
 
 def test_too_few_segments_are_one_clear_line(reward, rng):
     reward.pool.segments.clear()
-    with pytest.raises(ValueError, match="0 segments of 10 steps are too few to compare; raise --initial-steps"):
+    with pytest.raises(ValueError, match="0 segments of 10 steps are too few to compare; raise `initial_steps`"):
         propose(reward, 5, 0, 0, QueryConfig(), rng, fitted=False)
 
 

@@ -22,7 +22,7 @@ from prefrl.agents.sb3 import EPISODES
 from prefrl.algorithms.rlhf import BEGIN_ANEW
 from prefrl.algorithms.setup import check, most_pairs
 from prefrl.checkpoints import MANIFEST, checkpoints
-from prefrl.config import OracleConfig
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import INCOMPARABLE
 from prefrl.store import PreferenceStore
@@ -31,10 +31,10 @@ from prefrl.store import PreferenceStore
 def small(env_id, **settings):
     """A short run whose rollouts end in the middle of episodes."""
     agent = dataclasses.replace(SMALL.agent, num_envs=2, n_steps=48, batch_size=96, n_epochs=1)
-    query = dataclasses.replace(SMALL.query, initial_steps=192, round_steps=200)
+    query = dataclasses.replace(SMALL.query, round_steps=200)
     return dataclasses.replace(
-        SMALL, env_id=env_id, labels=20, steps=960, agent=agent, query=query, precision="fp32", eval_episodes=1,
-        **settings,
+        SMALL, env_id=env_id, labels=20, steps=960, initial_steps=192, agent=agent, query=query, precision="fp32",
+        eval_episodes=1, **settings,
     )  # fmt: skip
 
 
@@ -88,9 +88,8 @@ def test_checkpoints_change_nothing(task, tmp_path):
 def test_episodes_are_longer_than_what_lies_between_two_checkpoints(tmp_path):
     """Where environments began anew at each, no episode ever ended, and no row had a true return."""
     agent = dataclasses.replace(SMALL.agent, num_envs=8, n_steps=16, batch_size=128)
-    query = dataclasses.replace(SMALL.query, clip_steps=10, initial_steps=320)
     config = dataclasses.replace(
-        SMALL, env_id="prefrl/ChainWalk-v0", checkpoint_steps=200, agent=agent, query=query, steps=2000
+        SMALL, env_id="prefrl/ChainWalk-v0", checkpoint_steps=200, initial_steps=320, agent=agent, steps=2000
     )
     _, folder = run(config, tmp_path / "run")
     header, *lines = [line.split(",") for line in folder.progress.read_text().splitlines()]
@@ -159,7 +158,7 @@ class StopsInAFit:
 
 def test_a_stop_during_a_fit_costs_no_label_more(tmp_path, monkeypatch):
     """Rounds are shorter than rollouts, so that another is due at the step at which the run was stopped."""
-    query = dataclasses.replace(SMALL.query, initial_steps=512, round_steps=100)
+    query = dataclasses.replace(SMALL.query, round_steps=100)
     config = dataclasses.replace(SMALL, query=query, labels=50)
     _, whole = run(config, tmp_path / "whole")
     _, folder = run(config, tmp_path / "run", stopped=StopsInAFit(monkeypatch, 2))
@@ -250,8 +249,8 @@ def test_wherever_a_run_stops_its_budget_is_exact_and_it_equals_the_whole(
 
 def test_no_pair_is_asked_twice_in_either_order(tmp_path):
     """From few segments: 30 labels about the 28 pairs of a first pool of 8, and those of later ones."""
-    query = dataclasses.replace(SMALL.query, initial_steps=80, initial_fraction=1.0)
-    config = dataclasses.replace(SMALL, query=query)
+    query = dataclasses.replace(SMALL.query, initial_fraction=1.0)
+    config = dataclasses.replace(SMALL, initial_steps=80, query=query)
     _, folder = run(config, tmp_path / "run")
     with PreferenceStore.existing(folder.store) as store:
         pairs = [comparison.query.pair for comparison in store.answered()]
@@ -279,8 +278,8 @@ def test_an_l2_that_would_be_another_is_refused(l2):
 
 
 def test_a_budget_that_the_run_did_not_meet_is_one_line_at_the_end(tmp_path):
-    query = dataclasses.replace(SMALL.query, initial_steps=80, pool_steps=20)  # two segments at a time
-    config, notes = dataclasses.replace(SMALL, query=query), []
+    query = dataclasses.replace(SMALL.query, pool_steps=20)  # two segments at a time
+    config, notes = dataclasses.replace(SMALL, initial_steps=80, query=query), []
     ended, folder = run(config, tmp_path / "run", on_note=notes.append)
     assert ended
     answered = folder.summary()["labels_answered"]
@@ -314,9 +313,9 @@ class TestPeople:
 
     def test_a_pool_without_more_pairs_is_not_waited_for(self, tmp_path):
         """Fifteen labels are due at first, and four segments make six pairs."""
-        query = dataclasses.replace(HUMAN.query, initial_steps=40, clip_steps=10)
         waits = []
-        ended, made = run_with_a_person(dataclasses.replace(HUMAN, query=query), tmp_path / "run", waits.append)
+        short = dataclasses.replace(HUMAN, initial_steps=40, clip_steps=10)
+        ended, made = run_with_a_person(short, tmp_path / "run", waits.append)
         assert ended
         assert made.summary()["labels_answered"] == HUMAN.labels
 
@@ -331,8 +330,8 @@ class TestPeople:
         assert made.summary()["labels_answered"] == 40
 
     def test_a_run_that_ended_for_want_of_pairs_has_ended(self, tmp_path):
-        query = dataclasses.replace(HUMAN.query, initial_steps=80, pool_steps=20)
-        config, notes = dataclasses.replace(HUMAN, query=query), []
+        query = dataclasses.replace(HUMAN.query, pool_steps=20)
+        config, notes = dataclasses.replace(HUMAN, initial_steps=80, query=query), []
         from prefrl.runs import RunFolder
 
         folder = RunFolder(tmp_path / "run")
@@ -417,8 +416,7 @@ def test_all_labels_of_a_game_before_training_are_learned_from(tmp_path):
 
 def test_a_clip_longer_than_an_episode_is_refused_with_what_helps():
     agent = dataclasses.replace(SMALL.agent, n_steps=128, batch_size=128)
-    query = dataclasses.replace(SMALL.query, clip_steps=60)
-    config = dataclasses.replace(SMALL, agent=agent, query=query)
+    config = dataclasses.replace(SMALL, agent=agent, clip_steps=60)
     with pytest.raises(ValueError, match=r"60 steps is longer than an episode of prefrl/PointGoal-v0, which has 50;"):
         check(config, "cpu")
     check(dataclasses.replace(config, horizon=60), "cpu")

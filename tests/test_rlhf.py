@@ -10,16 +10,20 @@ import torch
 from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
+from prefrl.agents.config import PpoConfig
 from prefrl.agents.ppo import PpoAgent
 from prefrl.algorithms.rlhf import train
 from prefrl.algorithms.setup import make_recorder
 from prefrl.checkpoints import checkpoints
-from prefrl.config import OracleConfig, PpoConfig, QueryConfig, RewardConfig, RlhfConfig
+from prefrl.config import RlhfConfig
 from prefrl.evaluation import play_episodes
+from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.metrics import normalised_return
+from prefrl.preferences.config import QueryConfig
 from prefrl.presence import only_trainer, trainer_is_present
 from prefrl.queries import INCOMPARABLE
+from prefrl.rewards.config import RewardConfig
 from prefrl.runs import COLUMNS, RunFolder
 from prefrl.store import PreferenceStore
 
@@ -33,7 +37,9 @@ SMALL = RlhfConfig(
     threads=1,
     agent=PpoConfig(num_envs=4, n_steps=64, batch_size=64, n_epochs=2, averaging=0.5),
     reward=RewardConfig(initial_epochs=3, epochs=1),
-    query=QueryConfig(clip_steps=10, initial_steps=512, round_steps=512),
+    clip_steps=10,
+    initial_steps=512,
+    query=QueryConfig(round_steps=512),
 )
 
 
@@ -313,7 +319,7 @@ def test_it_learns(tmp_path):
         env_id="prefrl/ChainWalk-v0", labels=100, steps=12_288, seed=0, eval_episodes=10, threads=1,
         agent=PpoConfig(num_envs=4, n_steps=128, batch_size=64, n_epochs=5, learning_rate=1e-3),
         reward=RewardConfig(initial_epochs=30),
-        query=QueryConfig(clip_steps=10, initial_steps=1024, round_steps=1024),
+        clip_steps=10, initial_steps=1024, query=QueryConfig(round_steps=1024),
     )  # fmt: skip
     _, folder = run(config, tmp_path / "run")
     from prefrl_envs.toy import ChainWalk
@@ -327,8 +333,9 @@ def test_it_learns(tmp_path):
 
 def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
     """What a self-test finds faster here need not be so where the run goes on."""
-    query = dataclasses.replace(SMALL.query, initial_steps=256)
-    images = dataclasses.replace(SMALL, env_id="prefrl/PixelGoal-v0", labels=4, steps=512, eval_episodes=1, query=query)
+    images = dataclasses.replace(
+        SMALL, env_id="prefrl/PixelGoal-v0", labels=4, steps=512, initial_steps=256, eval_episodes=1
+    )
     monkeypatch.setattr("prefrl.agents.precision.fast_precision", lambda _: ("bf16", "it is"))
     _, folder = run(images, tmp_path / "run")
     assert folder.config().precision == folder.summary()["precision"] == "bf16"

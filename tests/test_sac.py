@@ -9,18 +9,16 @@ from safetensors.numpy import load_file
 from stable_baselines3 import SAC
 from test_rlhf import SMALL, run, stop_after
 
+from prefrl.agents.config import SacConfig
 from prefrl.agents.sac import REPLAY, SacAgent
 from prefrl.checkpoints import checkpoints
-from prefrl.config import SacConfig
 from prefrl.playing import load_agent
 from prefrl.presets import preset_config
 from prefrl.rollouts import Recorder
 from prefrl.vecenv import make_vec_env
 
 CONFIG = SacConfig(num_envs=4, n_steps=16, batch_size=32, learning_starts=0, net=(16,), updates_per_step=0.25)
-RUN = dataclasses.replace(
-    SMALL, agent=CONFIG, steps=1536, checkpoint_steps=512, query=dataclasses.replace(SMALL.query, clip_steps=25)
-)
+RUN = dataclasses.replace(SMALL, agent=CONFIG, steps=1536, checkpoint_steps=512, clip_steps=25)
 
 
 def sac(env_id="prefrl/PointGoal-v0", config=CONFIG, total_steps=2048):

@@ -11,9 +11,9 @@ from prefrl_envs.suite import SUITE
 
 SCRIPTS = sorted((Path(__file__).parents[1] / "scripts").glob("*.py"))
 TINY = [
-    "--steps", "1024", "--labels", "4", "--initial-steps", "512", "--round-steps", "256", "--num-envs", "4",
-    "--n-steps", "64", "--batch-size", "64", "--n-epochs", "1", "--initial-epochs", "1", "--eval-episodes", "1",
-    "--threads", "1", "--horizon", "60",
+    "--steps", "1024", "--labels", "4", "--initial-steps", "512", "--query.round-steps", "256", "--agent.num-envs", "4",
+    "--agent.n-steps", "64", "--agent.batch-size", "64", "--agent.n-epochs", "1",
+    "--reward.initial-epochs", "1", "--eval-episodes", "1", "--threads", "1", "--horizon", "60",
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from prefrl.config import RewardConfig
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedReward, LearnedRewardVecEnv
 

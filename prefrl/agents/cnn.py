@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from prefrl.agents.base import DIVERGED
 from prefrl.agents.graphs import Graphed
-from prefrl.config import Precision
+from prefrl.core.settings import Precision
 from prefrl.names import look_up
 
 Layers = tuple[tuple[int, int, int], ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from prefrl.agents.buffers import (
     SeenRolloutBuffer,
 )
 from prefrl.agents.cnn import CentredCnn, CnnPolicy
+from prefrl.agents.config import PpoConfig
 from prefrl.agents.features import StandardisedFeatures
 from prefrl.agents.ppo_update import GraphedPpo, Ppo
-from prefrl.agents.sb3 import Sb3Agent
-from prefrl.config import PpoConfig, Precision
+from prefrl.agents.sb3 import Sb3Agent, Sb3Policy
+from prefrl.core.settings import Precision
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.seeds import Purpose, seed_of
 from prefrl.tensors import add_tensor_prefix, tensors_under
@@ -92,6 +94,11 @@ class PpoAgent(Sb3Agent[Ppo]):
         scale = tensors_under("scale.", tensors)
         self._scale.returns = scale.pop("returns").numpy().copy()
         self._scale.moments.load_state_dict(scale)
+
+
+def load_ppo(path: Path) -> Sb3Policy[PPO]:
+    """Loads the policy of a zip that PPO wrote, to act on the CPU."""
+    return Sb3Policy(PPO.load(path, device="cpu"))
 
 
 def check_spaces(observation_space: spaces.Space, action_space: spaces.Space) -> None:

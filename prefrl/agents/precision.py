@@ -12,7 +12,7 @@ from typing import Literal
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 
-from prefrl.config import Precision
+from prefrl.core.settings import Precision
 from prefrl.processor import has_flag
 
 FAST_BF16 = ("amx_bf16", "avx512_bf16")

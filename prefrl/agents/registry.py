@@ -1,54 +1,72 @@
-"""The agents by name: a row each."""
+"""The agents by name: a row each. Imports neither torch nor SB3 until an agent is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from stable_baselines3 import PPO, SAC
-from stable_baselines3.common.base_class import BaseAlgorithm
+from prefrl.agents.config import AgentConfig
+from prefrl.core.settings import Precision
+from prefrl.names import load_plugin, look_up
 
-from prefrl.agents.base import Agent
-from prefrl.agents.ppo import PpoAgent
-from prefrl.agents.sac import SacAgent
-from prefrl.agents.sb3 import Sb3Policy
-from prefrl.config import PpoConfig, Precision, RlhfConfig, SacConfig, agent_name
-from prefrl.rollouts import Recorder
+if TYPE_CHECKING:
+    from prefrl.agents.base import Agent, TrainablePolicy
+    from prefrl.rollouts import Recorder
 
 
 @dataclass(frozen=True)
 class AgentEntry:
-    """How to make an agent for a recorder's environments, and what reads its policy.zip."""
+    """Where to find the parts of an agent, each as "module:name".
 
-    make: Callable[[Recorder, RlhfConfig, str, Precision], Agent]
-    algorithm: type[BaseAlgorithm]
+    Attributes:
+        settings: a subclass of `AgentConfig`.
+        make: a function like `make_agent`, of the same arguments, with the agent's own settings.
+        load_policy: a function that loads the policy which the agent's `save_policy` wrote, to act on the CPU.
+    """
 
-
-def _ppo(recorder: Recorder, config: RlhfConfig, device: str, precision: Precision) -> Agent:
-    assert isinstance(config.agent, PpoConfig)
-    return PpoAgent(
-        recorder, config.agent, seed=config.seed, total_steps=config.steps, device=device, precision=precision
-    )
-
-
-def _sac(recorder: Recorder, config: RlhfConfig, device: str, _: Precision) -> Agent:
-    assert isinstance(config.agent, SacConfig)
-    return SacAgent(recorder, config.agent, seed=config.seed, total_steps=config.steps, device=device)
+    settings: str
+    make: str
+    load_policy: str
 
 
-AGENTS = {"ppo": AgentEntry(_ppo, PPO), "sac": AgentEntry(_sac, SAC)}
+AGENTS = {
+    "ppo": AgentEntry("prefrl.agents.config:PpoConfig", "prefrl.agents.ppo:PpoAgent", "prefrl.agents.ppo:load_ppo"),
+    "sac": AgentEntry("prefrl.agents.config:SacConfig", "prefrl.agents.sac:make_agent", "prefrl.agents.sac:load_sac"),
+}
 
 
-def make_agent(recorder: Recorder, config: RlhfConfig, device: str, precision: Precision) -> Agent:
-    """Makes the agent that the settings are for, with fresh weights.
+def agent_settings(name: str) -> type[AgentConfig]:
+    """The class of an agent's settings.
 
     Raises:
-        ValueError: the agent cannot learn with these observations or actions.
+        PrefrlError: unknown agent.
     """
-    return AGENTS[agent_name(config.agent)].make(recorder, config, device, precision)
+    settings: type[AgentConfig] = load_plugin(look_up("agent", name, AGENTS).settings)
+    return settings
 
 
-def load_policy(path: Path, name: str) -> Sb3Policy[BaseAlgorithm]:
-    """Loads the policy of a zip that the agent called `name` wrote, to act on the CPU."""
-    return Sb3Policy(AGENTS[name].algorithm.load(path, device="cpu"))
+def make_agent(
+    recorder: Recorder, config: AgentConfig, *, seed: int, total_steps: int, device: str, precision: Precision
+) -> Agent:
+    """Makes the agent that the settings are for, with fresh weights.
+
+    Args:
+        recorder: the environments; it hides their rewards.
+        seed: of the run.
+        total_steps: of the run, over which rates decay.
+        device: where its networks compute.
+        precision: of networks that read images.
+
+    Raises:
+        PrefrlError: the agent cannot learn with these observations or actions.
+    """
+    make: Any = load_plugin(AGENTS[config.name].make)
+    agent: Agent = make(recorder, config, seed=seed, total_steps=total_steps, device=device, precision=precision)
+    return agent
+
+
+def load_policy(path: Path, name: str) -> TrainablePolicy:
+    """Loads the policy that the agent called `name` wrote, to act on the CPU."""
+    policy: TrainablePolicy = load_plugin(AGENTS[name].load_policy)(path)
+    return policy

@@ -19,8 +19,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
 
 from prefrl.agents.base import Metrics, RewardFunction
-from prefrl.agents.sb3 import Sb3Agent
-from prefrl.config import SacConfig
+from prefrl.agents.config import SacConfig
+from prefrl.agents.sb3 import Sb3Agent, Sb3Policy
+from prefrl.core.settings import Precision
 from prefrl.evaluation import Actor, act_randomly
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.seeds import Purpose, seed_of
@@ -148,6 +149,18 @@ class SacAgent(Sb3Agent[SAC]):
         temperature = self._model.ent_coef_optimizer
         networks = [self._model.actor.optimizer, self._model.critic.optimizer]
         return networks if temperature is None else [*networks, temperature]
+
+
+def make_agent(
+    recorder: Recorder, config: SacConfig, *, seed: int, total_steps: int, device: str, precision: Precision
+) -> SacAgent:
+    """Makes a SacAgent; see `prefrl.agents.registry.make_agent`. None of its networks reads images: no `precision`."""
+    return SacAgent(recorder, config, seed=seed, total_steps=total_steps, device=device)
+
+
+def load_sac(path: Path) -> Sb3Policy[SAC]:
+    """Loads the policy of a zip that SAC wrote, to act on the CPU."""
+    return Sb3Policy(SAC.load(path, device="cpu"))
 
 
 def make_sac(recorder: Recorder, config: SacConfig, seed: int, capacity: int, device: str) -> SAC:

@@ -120,9 +120,9 @@ class Comparisons(Feedback):
 
     def _due(self) -> int:
         """Labels due by now; the run's last round asks for all the rest."""
-        config, since_start = self._config, self._learner.step - self._config.initial_steps
+        config, since_start = self._config, self._learner.step - self._config.steps_before_learning
         iteration = self._learner.agent.iteration_steps
-        until_last_round = (config.steps - config.initial_steps - iteration) // config.query.round_steps
+        until_last_round = (config.steps - config.steps_before_learning - iteration) // config.query.round_steps
         until_last_round *= config.query.round_steps
         if since_start >= until_last_round:
             return config.labels
@@ -202,7 +202,7 @@ class LabelerFeedback(Comparisons):
     def fit_due(self) -> bool:
         """Whether this is a round's step; a step has one round at most."""
         learner = self._learner
-        since_start = learner.step - self._config.initial_steps
+        since_start = learner.step - self._config.steps_before_learning
         return since_start >= learner.rounds * self._config.query.round_steps and learner.round_step != learner.step
 
     def conclude(self) -> bool:

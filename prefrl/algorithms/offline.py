@@ -12,13 +12,13 @@ import torch
 from prefrl_envs.wrappers import make_env
 
 from prefrl.agents.precision import choose_precision
-from prefrl.config import RewardConfig
 from prefrl.devices import choose_device
 from prefrl.heap import keep_freed_memory
 from prefrl.metrics import pearson, spearman
 from prefrl.names import look_up
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.presets import PRESETS
+from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import fit, make_optimizer
@@ -60,9 +60,9 @@ def fit_store(
     device = choose_device(device)
     keep_freed_memory()
     if (out / DESCRIPTION).exists():
-        raise ValueError(f"{out} already holds a reward model; choose another folder with --out")
+        raise ValueError(f"{out} already holds a reward model; choose another folder")
     if RunFolder(out).config_file.exists():
-        raise ValueError(f"{out} holds a run; choose another folder with --out")
+        raise ValueError(f"{out} holds a run; choose another folder")
     with PreferenceStore.existing(store) as preferences:
         number = preferences.labels()
         if not number:

@@ -154,7 +154,7 @@ def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: Encode
 
 def segment_returns(ensemble: Ensemble, config: RlhfConfig, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
     """[S] predicted and [S] true return of the segments that a rollout is cut into."""
-    pool = SegmentPool(config.env_id, config.query.clip_steps, rollout.dones.size)
+    pool = SegmentPool(config.env_id, config.clip_steps, rollout.dones.size)
     pool.add(rollout, generator_of(config.seed, Purpose.DIAGNOSTICS, 1))
     segments = list(pool.segments)
     return ensemble.returns(segments), np.array([segment.true_return for segment in segments], np.float32)

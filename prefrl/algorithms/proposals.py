@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prefrl.checkpoints import RewardLearner
-from prefrl.config import QueryConfig
 from prefrl.names import look_up_or_load
+from prefrl.preferences.config import QueryConfig
 from prefrl.queries import Pair, Query
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.segments import Segment
@@ -45,7 +45,7 @@ def propose(
     if len(segments) < 2:
         raise ValueError(
             f"{len(segments)} segments of {reward.pool.clip_steps} steps are too few to compare; "
-            "raise --initial-steps or lower --clip-steps"
+            "raise `initial_steps` or lower `clip_steps`"
         )
     select: Selection = look_up_or_load("selection", config.selection, SELECTIONS) if fitted else uniform
     taken, number = set(asked), config.oversample * num

@@ -86,7 +86,7 @@ def train(
         elif run.summary_file.exists():
             raise ValueError(
                 f"{run.path} has ended, and its checkpoints are gone, from which it would go on; "
-                "start another run with --out"
+                "start another run in another folder"
             )
         if begins_anew or not found:
             learner.agent.begin()
@@ -126,8 +126,10 @@ def learn(
     stop = stopped()
     while agent.step < config.steps and not stop:
         before = agent.step
-        if agent.step == 0 and config.initial_steps:
-            feedback.add(timed("explore", agent.explore, config.initial_steps, config.query.random_share), began_at=0)
+        if agent.step == 0 and config.steps_before_learning:
+            feedback.add(
+                timed("explore", agent.explore, config.steps_before_learning, config.query.random_share), began_at=0
+            )
         timed("queries", feedback.collect)  # ask what is due, wait for people, take answers in
         if feedback.fit_due():
             timed("fit", feedback.fit)
@@ -198,5 +200,5 @@ def too_few_pairs(answered: int, config: RlhfConfig) -> str:
     """What to say of a run whose budget of labels could not be met."""
     return (
         f"{answered} of {config.labels} labels were given: the run had no more different pairs of clips to show; "
-        "lower --clip-steps, or raise --pool-steps or --initial-steps"
+        "lower `clip_steps`, or raise `query.pool_steps` or `initial_steps`"
     )

@@ -8,15 +8,17 @@ from contextlib import closing
 
 from prefrl_envs.suite import find
 
+from prefrl.agents.config import PpoConfig
 from prefrl.agents.ppo import check_spaces
 from prefrl.agents.precision import choose_precision
 from prefrl.agents.registry import make_agent
 from prefrl.algorithms.feedback import Feedback, LabelerFeedback, NoFeedback, PeopleFeedback
 from prefrl.checkpoints import Learner, RewardLearner
-from prefrl.config import LEAST_L2, MOST_L2, AtariConfig, PpoConfig, RlhfConfig
+from prefrl.config import AtariConfig, RlhfConfig
 from prefrl.labelers.base import Labeler
 from prefrl.names import look_up_or_load
 from prefrl.presets import is_game
+from prefrl.rewards.config import LEAST_L2, MOST_L2
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import make_optimizer
 from prefrl.rewards.inputs import Inputs
@@ -66,30 +68,31 @@ def check(config: RlhfConfig, device: str) -> None:
     look_up_or_load("selection", config.query.selection, SELECTIONS)
     if config.on_end != "absorb" and find(config.env_id):
         raise ValueError(
-            f"--on-end {config.on_end} is for environments outside the suite; {config.env_id} never ends early"
+            f"`on_end` {config.on_end} is for environments outside the suite; {config.env_id} never ends early"
         )
     if config.atari != AtariConfig() and not is_game(config.env_id):
         raise ValueError(
-            "--boxes, --end-penalty and --show-score are for the suite's Atari games (Pong, or --game NAME), not for "
+            "`atari.boxes`, `atari.end_penalty` and `atari.show_score` are for the suite's Atari games, not for "
             f"{config.env_id}"
         )
     if config.atari.end_penalty is not None and (config.labels == 0 or config.labeler == "human"):
-        raise ValueError("--end-penalty is for the oracle, and this run asks none; leave it out")
-    num_envs, clip_steps, row = config.agent.num_envs, config.query.clip_steps, find(config.env_id)
+        raise ValueError("`atari.end_penalty` is for the oracle, and this run asks none; leave it out")
+    num_envs, clip_steps, row = config.agent.num_envs, config.clip_steps, find(config.env_id)
     if config.labels and row is not None and not row.game and clip_steps > (config.horizon or row.horizon):
         raise ValueError(
             f"a clip of {clip_steps} steps is longer than an episode of {config.env_id}, which has {row.horizon}; "
-            "lower --clip-steps, or raise --horizon"
+            "lower `clip_steps`, or raise `horizon`"
         )
     if config.labels > (most := most_pairs(config)):
         raise ValueError(
             f"{config.labels} labels are more than the {most} different pairs of clips that this run can show; "
-            "lower --labels or --clip-steps, or raise --steps or --pool-steps"
+            "lower `labels` or `clip_steps`, or raise `steps` or `query.pool_steps`"
         )
-    if config.labels and num_envs * (math.ceil(config.initial_steps / num_envs) // clip_steps) < 2:
+    first = config.steps_before_learning
+    if config.labels and num_envs * (math.ceil(first / num_envs) // clip_steps) < 2:
         raise ValueError(
-            f"{config.initial_steps} steps before learning, in {num_envs} environments, do not make two clips of "
-            f"{clip_steps} to compare; raise --initial-steps, or --steps of which it is a part, or lower --clip-steps"
+            f"{first} steps before learning, in {num_envs} environments, do not make two clips of "
+            f"{clip_steps} to compare; raise `initial_steps` or lower `clip_steps`"
         )
     if not (config.reward.l2 == 0 or LEAST_L2 <= config.reward.l2 <= MOST_L2):
         raise ValueError(f"l2 must be 0, which turns it off, or from {LEAST_L2} to {MOST_L2}, got {config.reward.l2}")
@@ -104,17 +107,19 @@ def _check_recorder(config: RlhfConfig, recorder: Recorder) -> None:
         raise ValueError(f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle")
     check_spaces(recorder.observation_space, recorder.action_space)
     if isinstance(config.agent, PpoConfig) and config.agent.cnn != PpoConfig.cnn and not has_images(recorder):
-        raise ValueError(f"--cnn {config.agent.cnn} reads images, and {config.env_id} has none; --net sets its layers")
+        raise ValueError(
+            f"`agent.cnn` {config.agent.cnn} reads images, and {config.env_id} has none; `agent.net` sets its layers"
+        )
     if has_images(recorder) and config.preset != "default" and not is_game(config.env_id):
         raise ValueError(
             f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "
-            "use --preset default"
+            "use `preset` default"
         )
 
 
 def most_pairs(config: RlhfConfig) -> int:
     """Different pairs of clips that a run can show at most: each clip with those in the pool with it."""
-    clip_steps = config.query.clip_steps
+    clip_steps = config.clip_steps
     clips, pool = config.steps // clip_steps, max(2, config.query.pool_steps // clip_steps)
     held = min(clips, pool)
     return held * (held - 1) // 2 + (clips - held) * (pool - 1)
@@ -143,11 +148,13 @@ def has_images(recorder: Recorder) -> bool:
 def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner:
     """A learner that has learned nothing yet."""
     precision = choose_precision(config.precision, recorder.observation_space, device)
-    agent = make_agent(recorder, config, device, precision)
+    agent = make_agent(
+        recorder, config.agent, seed=config.seed, total_steps=config.steps, device=device, precision=precision
+    )
     returns = EpisodeReturns(recorder.num_envs)
     if not config.labels:
         return Learner(agent, returns, None)
     seed = seed_of(config.seed, Purpose.REWARD_MODEL)
     ensemble = Ensemble(recorder.observation_space, recorder.action_space, config.reward, seed, device, precision)
-    pool = SegmentPool(config.env_id, config.query.clip_steps, config.query.pool_steps)
+    pool = SegmentPool(config.env_id, config.clip_steps, config.query.pool_steps)
     return Learner(agent, returns, RewardLearner(ensemble, make_optimizer(ensemble), pool))

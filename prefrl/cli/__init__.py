@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from prefrl import __version__
 from prefrl.cli.labeling import answers, label, serve
 from prefrl.cli.looking import envs, evaluate, play, report
 from prefrl.cli.migrating import migrate
-from prefrl.cli.parsing import parse, prepared
+from prefrl.cli.parsing import parse, prepared, with_flags
+from prefrl.cli.settings import names_of_settings
 from prefrl.cli.training import fit, resume, train
 from prefrl.names import unknown
 
@@ -38,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, command in COMMANDS.items():
             print(f"  {name:<10}{(command.__doc__ or '').splitlines()[0]}")
         return 0
+    if arguments[0] == "--version":
+        print(f"prefrl {__version__}")
+        return 0
     name, *rest = arguments
     try:
         if name not in COMMANDS:
@@ -47,11 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _is_no_bug(error) or "PREFRL_TRACEBACK" in os.environ:
             raise
-        print(f"prefrl {name}: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"prefrl {name}: {in_words_of(name, str(error).splitlines()[0])}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"prefrl {name}: stopped; what a run had saved by its latest checkpoint is there", file=sys.stderr)
         return 130
+
+
+def in_words_of(name: str, text: str) -> str:
+    """A text of the library's with its settings spelled as options of that command."""
+    options = set(inspect.signature(COMMANDS[name]).parameters) if name in COMMANDS else set()
+    return with_flags(text, names_of_settings() | options)
 
 
 def _is_no_bug(error: Exception) -> bool:

@@ -146,10 +146,10 @@ def _check_import(file: Path, where: str) -> None:
     if given is None or run is None:
         return
     config = run.config()
-    if (given.env_id, len(given)) != (config.env_id, config.query.clip_steps):
+    if (given.env_id, len(given)) != (config.env_id, config.clip_steps):
         raise ValueError(
             f"cannot import {file}: its clips are {len(given)} steps of {given.env_id}, "
-            f"those of the run in {run.path} {config.query.clip_steps} steps of {config.env_id}"
+            f"those of the run in {run.path} {config.clip_steps} steps of {config.env_id}"
         )
 
 

@@ -10,7 +10,7 @@ from prefrl_envs.games import roms
 from prefrl_envs.suite import SUITE
 
 from prefrl.cli.parsing import Folder
-from prefrl.config import check_seed
+from prefrl.core.settings import check_seed
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,16 @@ def one_line(said: str) -> str:
         given = " ".join(re.findall("'([^']*)'", listed))
         return f"{option} cannot be {given!r}; it takes {takes}"
     return words
+
+
+def with_flags(text: str, settings: Collection[str]) -> str:
+    """A text of the library's in which settings in backticks, such as `query.pool_steps`, are spelled as flags."""
+
+    def spell(found: re.Match[str]) -> str:
+        name = found.group(1)
+        return f"--{name.replace('_', '-')}" if name in settings else found.group(0)
+
+    return re.sub(r"`([a-z0-9_.]+)`", spell, text)
 
 
 def prepared(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:

@@ -2,87 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import gymnasium as gym
 import tyro
 from prefrl_envs.games import SCORE_BOXES
-from prefrl_envs.suite import canonical_id, find, game_id
+from prefrl_envs.suite import canonical_id, find
 
 from prefrl.cli.labeling import store_of
 from prefrl.cli.looking import draw_report
-from prefrl.cli.parsing import Folder, parse
-from prefrl.config import PpoConfig, QueryConfig, RlhfConfig, SacConfig, agent_name, check_seed
-from prefrl.names import look_up
-from prefrl.presets import preset_config, usual_labels
+from prefrl.cli.parsing import Folder, with_flags
+from prefrl.cli.settings import HELP, HELP_ALL, names_of_settings, settings, show_help
+from prefrl.config import RlhfConfig
+from prefrl.core.settings import check_seed
 from prefrl.runs import RunFolder
-
-_HELP = ("-h", "--help")
-_NOT_GIVEN = -1  # a number of labels or steps, until the environment is known that says how many
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainCommand(RlhfConfig):
-    """Trains an agent from comparisons, or on the true reward with --labels 0.
-
-    Defaults depend on the environment and the preset: `prefrl train Pong --help` shows those of Pong. The agent is
-    PPO; `--agent sac` trains SAC, with options of its own.
-    """
-
-    env_id: tyro.conf.Positional[str]  # in the suite (`prefrl envs`), or any Gymnasium id with --horizon
-    # comparisons to learn from; 0 trains on the true reward
-    labels: Annotated[int, tyro.conf.arg(help_behavior_hint="(default: 700; of a game 5500)")]
-    # environment steps, over all parallel environments
-    steps: Annotated[int, tyro.conf.arg(help_behavior_hint="(default: those of `prefrl envs`)")]
-    agent: PpoConfig = field(default_factory=PpoConfig)
-    game: str | None = None  # in its place any Atari game of ALE, such as Asterix
-    out: Path | None = None  # the run's folder; runs/<env>-<variant>-<labels>-seed-<seed> where not given
-
-    def __post_init__(self) -> None:
-        """Nothing: what cannot work is refused by `config`, in one line, not in the parser's box."""
-
-    def config(self) -> RlhfConfig:
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(RlhfConfig)}
-        return RlhfConfig(**fields)
-
-    def environment(self) -> str:
-        """The full id of what to train in.
-
-        Raises:
-            ValueError: neither an environment nor a game was given, or both, or one that there is not.
-        """
-        if self.env_id and self.game:
-            raise ValueError(f"{self.env_id} and --game {self.game} are two environments; give one of them")
-        if not self.env_id and not self.game:
-            raise ValueError("an environment is required, one that `prefrl envs` lists, or else --game NAME")
-        return game_id(self.game) if self.game else canonical_id(self.env_id)
-
-    def folder(self) -> Path:
-        name = self.env_id.removeprefix("prefrl/").removesuffix("-v0").replace("/", "-").replace(":", "-")
-        name_of_agent = agent_name(self.agent)
-        variant = self.variant or (self.preset if name_of_agent == "ppo" else f"{self.preset}-{name_of_agent}")
-        return self.out or Path("runs") / f"{name}-{variant}-{self.labels}-seed-{self.seed}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainSacCommand(TrainCommand):
-    """Trains SAC from comparisons, or on the true reward with --labels 0.
-
-    Defaults depend on the environment and the preset: `prefrl train Hopper --agent sac --help` shows those of Hopper.
-    """
-
-    agent: SacConfig = field(default_factory=SacConfig)  # type: ignore[assignment]
-
-
-_COMMANDS: dict[str, type[TrainCommand]] = {"ppo": TrainCommand, "sac": TrainSacCommand}
 
 
 def train(args: Sequence[str]) -> int:
@@ -90,62 +28,14 @@ def train(args: Sequence[str]) -> int:
     from prefrl.algorithms.setup import check
     from prefrl.devices import choose_device
 
+    if {*HELP, HELP_ALL} & set(args):
+        show_help(args)
+        return 0
     command = settings(args)
     config, run = command.config(), RunFolder(command.folder())
     check(config, choose_device(config.device))
     run.create(config)
     return _run(config, run)
-
-
-def settings(args: Sequence[str]) -> TrainCommand:
-    """What is asked for, and for the rest what the environment, the preset and the labeler make of it."""
-    agent, args = _agent_asked_for(args)
-    unhelped = [arg for arg in args if arg not in _HELP]
-    try:
-        known = _defaults(unhelped, agent)
-    except ValueError:
-        if len(unhelped) == len(args):
-            raise
-        known = _unknown(agent)  # --help is shown of what cannot be trained, too
-    return dataclasses.replace(_parse_train(args, known), env_id=known.env_id)
-
-
-def _agent_asked_for(args: Sequence[str]) -> tuple[str, list[str]]:
-    """The agent's name, by which it is known what options there are, and the other arguments."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--agent", default="ppo")
-    try:
-        found, others = parser.parse_known_args(list(args))
-    except argparse.ArgumentError as error:
-        raise ValueError("--agent needs a name: ppo or sac") from error
-    look_up("agent", found.agent, _COMMANDS)
-    return found.agent, others
-
-
-def _unknown(agent: str) -> TrainCommand:
-    return _COMMANDS[agent](env_id="", labels=_NOT_GIVEN, steps=_NOT_GIVEN, seed=0)
-
-
-def _defaults(args: Sequence[str], agent: str) -> TrainCommand:
-    """Returns the defaults for options the user left out. They depend on the environment."""
-    first = _parse_train(args, _unknown(agent))
-    env_id = first.environment()
-    labels = usual_labels(env_id) if first.labels == _NOT_GIVEN else first.labels
-    steps = None if first.steps == _NOT_GIVEN else first.steps
-    config = preset_config(first.preset, env_id, labels=labels, steps=steps, seed=first.seed, agent=agent)
-    if first.labeler == "human":
-        config = sooner(config)
-    return _COMMANDS[agent](**{field.name: getattr(config, field.name) for field in dataclasses.fields(config)})
-
-
-def sooner(config: RlhfConfig) -> RlhfConfig:
-    """The same with few steps before learning: until they are done, a person has nothing to compare."""
-    few = min(config.query.initial_steps, QueryConfig.initial_steps)
-    return dataclasses.replace(config, query=dataclasses.replace(config.query, initial_steps=few))
-
-
-def _parse_train(args: Sequence[str], default: TrainCommand) -> TrainCommand:
-    return parse(type(default), "train", args, default=default, config=(tyro.conf.OmitArgPrefixes,))
 
 
 def resume(
@@ -262,9 +152,12 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
             bar.judge()
             stop.no_longer_ask()
 
+        def note(text: str) -> None:
+            bar.note(with_flags(text, names_of_settings()))
+
         ended = train_loop(
             config, run, oracle,
-            device=device, on_row=bar, on_wait=bar.wait, on_judge=judge, on_note=bar.note, stopped=stop.asked,
+            device=device, on_row=bar, on_wait=bar.wait, on_judge=judge, on_note=note, stopped=stop.asked,
         )  # fmt: skip
     if not ended:
         print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)
@@ -290,7 +183,10 @@ def visible_score(config: RlhfConfig) -> str | None:
         return f"{shows} {spec.kwargs['game']}" if "ale_py" in str(spec.entry_point) else None
     if row.game is None or row.game in SCORE_BOXES["default"] or isinstance(config.atari.boxes, tuple):
         return None
-    return f"it is not known where {row.game} shows its score, so agent and reward model see it; hide it with --boxes"
+    return (
+        f"it is not known where {row.game} shows its score, so agent and reward model see it; "
+        "hide it with --atari.boxes"
+    )
 
 
 class StopOnSignal:

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from prefrl.config import OracleConfig
 from prefrl.labelers.base import ORACLE
+from prefrl.labelers.config import OracleConfig
 from prefrl.queries import INCOMPARABLE, Answer, Query
 from prefrl.segments import Segment
 
@@ -23,7 +23,7 @@ class Oracle:
 
     1. skip: incomparable if every R is below `skip_below`;
     2. preference: P(a over b) = sigmoid(beta (U(a) - U(b))), or the larger U where beta is infinite;
-    3. mistake: with probability `mistake` the answer is turned round;
+    3. mistake: with probability `mistakes` the answer is turned round;
     4. tie, which overrules 2 and 3: |R(a) - R(b)| < `tie_within`, or equal U where beta is infinite.
 
     Beyond pairs: the order is drawn from Plackett-Luce with utilities beta U, a mistake turns all of it
@@ -47,7 +47,7 @@ class Oracle:
             # The order of utilities with Gumbel noise is Plackett-Luce's; of two, Bradley-Terry's.
             scores = config.beta * scores + rng.gumbel(size=len(scores))
         order = np.argsort(-scores, kind="stable")
-        if rng.random() < config.mistake:
+        if rng.random() < config.mistakes:
             order = order[::-1]
         ranks = [0] * len(order)
         for better, worse in pairwise(order):

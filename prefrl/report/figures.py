@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from prefrl import metrics
-from prefrl.config import QueryConfig
 from prefrl.plotting import COLOURS, NARROW, WIDE, Run, learning_curves, scatter, to_svg
+from prefrl.preferences.config import QueryConfig
 from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, number, section
 

@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from prefrl.config import Precision, RewardConfig, build
+from prefrl.core.settings import Precision, build
 from prefrl.moments import RunningMoments
+from prefrl.rewards.config import RewardConfig, with_new_names
 from prefrl.rewards.inputs import Inputs, by_name
 from prefrl.rewards.networks import find_network
 from prefrl.segments import Observations, Segment, part_of
@@ -93,7 +94,7 @@ class Ensemble:
         return raw.reshape(len(raw), len(segments), -1)
 
     def _standardised(self, raw: Tensor) -> Tensor:
-        return (raw - self.output_mean[:, None]) * (self.config.reward_std / self.output_std[:, None])
+        return (raw - self.output_mean[:, None]) * (self.config.std / self.output_std[:, None])
 
     def encode(self, obs: Observations, actions: np.ndarray) -> tuple[dict[str, Tensor], Tensor]:
         """Raw observations and actions [B, ...], or [T, N, ...], as the tensors that `raw` takes."""
@@ -194,7 +195,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise ValueError(f"no reward model in {folder}: {DESCRIPTION} is missing")
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        description["config"] = build(RewardConfig, description["config"])
+        description["config"] = build(RewardConfig, with_new_names(description["config"]))
         return description, load_file(folder / WEIGHTS)
     except (ValueError, KeyError, SafetensorError, OSError) as error:
         raise ValueError(f"the reward model in {folder} is damaged: {error}") from error

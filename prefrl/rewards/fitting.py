@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prefrl.config import LEAST_L2, MOST_L2
 from prefrl.losses import RankedPairs, pairwise_ranking_loss, ranked_pairs
 from prefrl.metrics import heldout_accuracy
+from prefrl.rewards.config import LEAST_L2, MOST_L2
 from prefrl.rewards.encoding import EncodedBatch, EncodedPreferences
 from prefrl.rewards.ensemble import Ensemble
 
@@ -45,7 +45,7 @@ def predicted_returns(ensemble: Ensemble, obs: dict[str, Tensor], actions: Tenso
 
 def make_optimizer(ensemble: Ensemble) -> torch.optim.Adam:
     """Adam over all members' parameters; being elementwise it keeps them apart."""
-    return torch.optim.Adam(ensemble.network.parameters(), lr=ensemble.config.reward_lr, fused=True)
+    return torch.optim.Adam(ensemble.network.parameters(), lr=ensemble.config.learning_rate, fused=True)
 
 
 def fit(
@@ -102,7 +102,7 @@ def _train(
         train, heldout = torch.zeros_like(ensemble.l2), torch.zeros_like(ensemble.l2)
         order = torch.randperm(len(data), generator=generator)[: config.fit_sample]
         seen = data.weights[order.to(ensemble.device)]
-        for batch in data.batches(order, config.fit_batch):
+        for batch in data.batches(order, config.batch_size):
             losses = _losses(ensemble, batch)
             weights = batch.weights
             member_loss = (losses * weights).mean(1)
@@ -145,7 +145,7 @@ def assess(ensemble: Ensemble, data: EncodedPreferences, latest: int | None = No
     """How the ensemble does on the `latest` comparisons, or on all: losses by comparison, accuracies by pair."""
     number = min(latest or len(data), len(data))
     order = torch.arange(len(data) - number, len(data))
-    batches = data.batches(order, ensemble.config.fit_batch)
+    batches = data.batches(order, ensemble.config.batch_size)
     returns = torch.cat([_returns(ensemble, batch) for batch in batches], dim=1)
     ranks, mask, weights = data.ranks[-number:], data.mask[-number:], data.weights[-number:].T
     losses = pairwise_ranking_loss(returns, ranks, mask, ensemble.config.response_noise)

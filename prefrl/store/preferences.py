@@ -121,8 +121,8 @@ class PreferenceStore:
             owner, _, name = (contents.fact(connection, "owner") or "").partition(" ")
         if owner not in ("", run_id):
             raise ValueError(
-                f"this store has the answers of another run, {name}; give each its own with --store, or none for a "
-                "file in its folder (`prefrl answers DIR --export` and `--import` take answers over)"
+                f"this store has the answers of another run, {name}; give each its own `store`, or none for a "
+                "file in its folder; answers can be exported from one and imported into the other"
             )
 
     def ask(self, asked: Iterable[Query], *, answers_wanted: Callable[[Query], int] | int = 1) -> None:

@@ -107,7 +107,7 @@ def warn_of_network(path: Path) -> None:
 def _warn_of_network(folder: Path, kind: str) -> None:
     logging.getLogger(__name__).warning(
         "%s is on a network file system (%s): its store is safe for the processes of one machine, not of several; "
-        "those share a PostgreSQL: --store postgresql+psycopg://USER@HOST/NAME",
+        "those share a PostgreSQL database, such as postgresql+psycopg://USER@HOST/NAME",
         folder,
         kind,
     )

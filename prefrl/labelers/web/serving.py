@@ -89,9 +89,9 @@ def check_names(host: str, allow_host: Sequence[str]) -> None:
     for name in allow_host:
         match = HOST.fullmatch(name.lower())
         if match is None or match["port"]:
-            raise ValueError(f"--allow-host takes names without a port, such as 192.168.1.20, got {name!r}")
+            raise ValueError(f"`allow_host` takes names without a port, such as 192.168.1.20, got {name!r}")
     if not _is_loopback(host) and not allow_host:
-        raise ValueError(f"--host {host} needs --allow-host with the names that others call this machine by")
+        raise ValueError(f"`host` {host} needs `allow_host` with the names that others call this machine by")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -111,7 +111,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         taken = error.errno == errno.EADDRINUSE
-        why = "is in use; leave --port away for one that is free" if taken else f"cannot be had: {error.strerror}"
+        why = "is in use; leave `port` away for one that is free" if taken else f"cannot be had: {error.strerror}"
         raise ValueError(f"port {port} of {host} {why}") from error
     return listening
 
