@@ -7,6 +7,7 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from prefrl.core.errors import PrefrlError
 from prefrl.quality import Agreement, Quality, Share, agreement, by_labeler, on_screen, quality
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Record
 from prefrl.store import Counts, PreferenceStore
@@ -53,13 +54,13 @@ def find_query(store: PreferenceStore, beginning: str) -> str:
     """The id of the query whose id begins so.
 
     Raises:
-        ValueError: there is none, or more than one.
+        PrefrlError: there is none, or more than one.
     """
     found = [query_id for query_id in store.asked() if query_id.startswith(beginning)]
     if not found:
-        raise ValueError(f"no query has an id that begins with {beginning!r}; the list of answers shows ids")
+        raise PrefrlError(f"no query has an id that begins with {beginning!r}; the list of answers shows ids")
     if len(found) > 1:
-        raise ValueError(
+        raise PrefrlError(
             f"{len(found):,} queries have an id that begins with {beginning!r}, such as {', '.join(found[:2])}"
         )
     return found[0]

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prefrl.agents.base import Agent
+from prefrl.core.errors import PrefrlError
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rollouts import EpisodeReturns, Games, SegmentPool
 from prefrl.store import codec
@@ -131,13 +132,13 @@ def load_checkpoint(path: Path, learner: Learner) -> bool:
         checkpoints of version 0.1.
 
     Raises:
-        ValueError: the checkpoint is damaged; says how to go on from an earlier one.
+        PrefrlError: the checkpoint is damaged; says how to go on from an earlier one.
     """
     try:
         manifest = json.loads((path / MANIFEST).read_text())
         for name, expected in manifest["sha256"].items():
             if _sha256(path / name) != expected:
-                raise ValueError(f"{name} is not what was saved")
+                raise PrefrlError(f"{name} is not what was saved")
         goes_on = learner.agent.load(path)
         if learner.reward is not None:
             _load_tensors(learner.reward, load_file(path / (REWARD if (path / REWARD).exists() else TENSORS_0_2)))
@@ -154,7 +155,7 @@ def load_checkpoint(path: Path, learner: Learner) -> bool:
         learner.cpu_seconds = manifest.get("cpu_seconds", 0.0)  # older checkpoints do not say
         return goes_on
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise ValueError(
+        raise PrefrlError(
             f"the checkpoint {path} is damaged ({error}); remove that folder to go on from the one before it"
         ) from error
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from prefrl_envs.screens import enlarged, fitted, unpack
 
+from prefrl.core.errors import PrefrlError
+
 __all__ = [
     "CELL", "DEFAULT_FPS", "Draw", "enlarged", "fitted", "frames_of", "recorded", "renderer", "shown_fps", "webm",
     "write_video",
@@ -44,10 +46,10 @@ def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
     """Writes [T, H, W, 3] uint8 frames as VP9 (.webm) or H.264 (.mp4), as the suffix says.
 
     Raises:
-        ValueError: another suffix, or frames of another shape.
+        PrefrlError: another suffix, or frames of another shape.
     """
     if path.suffix.lower() not in _FORMATS:
-        raise ValueError(f"cannot write {path.name!r}: a video ends in .webm or .mp4")
+        raise PrefrlError(f"cannot write {path.name!r}: a video ends in .webm or .mp4")
     container, codec, options = _FORMATS[path.suffix.lower()]
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from prefrl.names import unknown
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import unknown
 from prefrl.queries import KINDS, Answer, Query, Record, Remarks, usual_kind
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
@@ -31,7 +32,7 @@ def export_answers(store: PreferenceStore, path: Path) -> int:
     """Writes every answer with its segments, in the order in which the queries were asked; returns how many.
 
     Raises:
-        ValueError: the name does not end in .parquet, nothing can be written there, or pyarrow is not installed.
+        PrefrlError: the name does not end in .parquet, nothing can be written there, or pyarrow is not installed.
     """
     pa = _pyarrow()
     schema = _answers_schema(pa)
@@ -49,7 +50,7 @@ def import_answers(store: PreferenceStore, path: Path) -> int:
     it is, but for what was withdrawn elsewhere since it was imported; the same file again changes nothing.
 
     Raises:
-        ValueError: as in `check_answers`; or segments that cannot be trained on together with those of the store, or a
+        PrefrlError: as in `check_answers`; or segments that cannot be trained on together with those of the store, or a
             labeler answered otherwise there.
     """
     given = check_answers(path)
@@ -62,7 +63,7 @@ def check_answers(path: Path) -> Segment | None:
     """Reads a file that `export_answers` wrote and adds nothing; returns one of its segments, if it has any.
 
     Raises:
-        ValueError: no such file, a damaged one, or one of another form; or its segments cannot be trained on together.
+        PrefrlError: no such file, a damaged one, or one of another form; or its segments cannot be trained on together.
     """
     segments = (segment for batch in _read(path) for query, _ in batch for segment in query.segments)
     if (first := next(segments, None)) is not None:
@@ -77,7 +78,7 @@ def export_preferences(store: PreferenceStore, path: Path) -> int:
     Of ties, skips, repeats and withdrawn answers there are none. A ranking gives a row for each pair that is no tie.
 
     Raises:
-        ValueError: nothing was preferred, segments of several environments, or as in `export_answers`.
+        PrefrlError: nothing was preferred, segments of several environments, or as in `export_answers`.
     """
     pa = _pyarrow()
     preferred = [
@@ -86,14 +87,14 @@ def export_preferences(store: PreferenceStore, path: Path) -> int:
         if record.withdrawn_at is None and not record.repeat and len(set(record.answer.ranks or ())) > 1
     ]
     if not preferred:
-        raise ValueError("no answer in this store prefers one segment to another; there is nothing to export")
+        raise PrefrlError("no answer in this store prefers one segment to another; there is nothing to export")
     example = store.query(preferred[0].query_id).segments[0]
     schema = _preferences_schema(pa, example)
 
     def table(batch: list[tuple[Query, Record]]) -> Any:
         records, chosen, rejected = zip(*_pairs(batch), strict=True)
         if strange := {segment.env_id for segment in chosen + rejected} - {example.env_id}:
-            raise ValueError(f"a file has one environment; this store has {', '.join([example.env_id, *strange])}")
+            raise PrefrlError(f"a file has one environment; this store has {', '.join([example.env_id, *strange])}")
         columns = {
             "env_id": [segment.env_id for segment in chosen],
             "labeler": [record.labeler for record in records],
@@ -127,9 +128,9 @@ def _pairs(batch: Iterable[tuple[Query, Record]]) -> Iterator[tuple[Record, Segm
 def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
     """Whole or not at all; returns the number of rows."""
     if path.suffix != ".parquet":
-        raise ValueError(f"cannot write {path}: comparisons are written as Parquet, to a name that ends in .parquet")
+        raise PrefrlError(f"cannot write {path}: comparisons are written as Parquet, to a name that ends in .parquet")
     if not path.parent.is_dir():
-        raise ValueError(f"cannot write {path}: there is no folder {path.parent}")
+        raise PrefrlError(f"cannot write {path}: there is no folder {path.parent}")
     pa, draft, rows = _pyarrow(), path.with_suffix(".part"), 0
     try:
         with pa.parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
@@ -138,7 +139,7 @@ def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
                 rows += table.num_rows
         draft.replace(path)
     except OSError as error:  # it names the draft
-        raise ValueError(f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}") from error
+        raise PrefrlError(f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}") from error
     finally:
         draft.unlink(missing_ok=True)
     return rows
@@ -200,14 +201,14 @@ def _read(path: Path) -> Iterator[list[tuple[Query, Record]]]:
     pa, before = _pyarrow(), 0
     with _explained(path), pa.parquet.ParquetFile(path) as file:
         if (file.schema_arrow.metadata or {}).get(FORM) not in READABLE:
-            raise ValueError("it is not of the form that exported answers have")
+            raise PrefrlError("it is not of the form that exported answers have")
         for batch in file.iter_batches(batch_size=AT_ONCE):
             checked = []
             for number, row in enumerate(batch.to_pylist(), 1):
                 try:
                     checked.append(_checked(row))
                 except (ValueError, TypeError, KeyError, AttributeError) as error:
-                    raise ValueError(f"row {before + number} is damaged: {error}") from error
+                    raise PrefrlError(f"row {before + number} is damaged: {error}") from error
             before += len(checked)
             yield checked
 
@@ -215,22 +216,22 @@ def _read(path: Path) -> Iterator[list[tuple[Query, Record]]]:
 def _checked(row: dict[str, Any]) -> tuple[Query, Record]:
     query = Query(tuple(map(_to_segment, row["segments"])), row["step"], row["nonce"])
     if query.id != row["query_id"]:
-        raise ValueError(f"its segments are not those of query {row['query_id']}")
+        raise PrefrlError(f"its segments are not those of query {row['query_id']}")
     ranks = _tuple(row["ranks"])
     if ranks is not None and (len(ranks) != len(query.segments) or min(ranks) < 0):
-        raise ValueError(f"{list(ranks)} are no ranks of {len(query.segments)} segments")
+        raise PrefrlError(f"{list(ranks)} are no ranks of {len(query.segments)} segments")
     if not row["labeler"]:
-        raise ValueError("it has no labeler")
+        raise PrefrlError("it has no labeler")
     kept = ("query_id", "step", "labeler", "swapped", "repeat", "seconds", "answered_at", "withdrawn_at")
     needed = ("swapped", "repeat", "answered_at")
     if empty := [name for name in needed if row[name] is None]:
-        raise ValueError(f"it has no {empty[0]}")
+        raise PrefrlError(f"it has no {empty[0]}")
     record = Record(answer=Answer(ranks), **{name: row[name] for name in kept}, **_of_version_2(row))
     num_segments = len(query.segments)
     if record.shown is not None and sorted(record.shown) != list(range(num_segments)):
-        raise ValueError(f"{list(record.shown)} is no order of {num_segments} segments")
+        raise PrefrlError(f"{list(record.shown)} is no order of {num_segments} segments")
     if record.remarks.rating is not None and len(record.remarks.rating) != num_segments:
-        raise ValueError(f"{list(record.remarks.rating)} are no ratings of {num_segments} segments")
+        raise PrefrlError(f"{list(record.remarks.rating)} are no ratings of {num_segments} segments")
     return query, record
 
 
@@ -238,7 +239,7 @@ def _of_version_2(row: dict[str, Any]) -> dict[str, Any]:
     """The fields of a record that files of version 1 do not have."""
     kind = row.get("kind") or usual_kind(row["labeler"])
     if kind not in KINDS:
-        raise ValueError(unknown("kind of labeler", kind, KINDS))
+        raise PrefrlError(unknown("kind of labeler", kind, KINDS))
     remarks = Remarks(row.get("strength"), _tuple(row.get("rating")), row.get("note"), bool(row.get("flag")))
     return {"kind": kind, "shown": _tuple(row.get("shown")), "remarks": remarks}
 
@@ -257,7 +258,7 @@ def _to_segment(found: dict[str, Any]) -> Segment:
 
 def _check_alike(path: Path, kept: Segment, given: Segment) -> None:
     if (has := _kind(given)) != (wanted := _kind(kept)):
-        raise ValueError(
+        raise PrefrlError(
             f"cannot import {path}: segments of {has} cannot be trained on together with those of {wanted}"
         )
 
@@ -294,7 +295,7 @@ def _structs(pa: ModuleType, segments: Sequence[Segment]) -> Any:
 def _nested(pa: ModuleType, arrays: Sequence[np.ndarray]) -> Any:
     """[N] arrays [T, ...] as one Arrow column of nested lists, with no Python object a number."""
     if len(shapes := {array.shape[1:] for array in arrays}) > 1:
-        raise ValueError(f"steps of one environment have one shape, this store has {sorted(shapes)}")
+        raise PrefrlError(f"steps of one environment have one shape, this store has {sorted(shapes)}")
     column = pa.array(np.concatenate([array.reshape(-1) for array in arrays]))
     for size in reversed(arrays[0].shape[1:]):
         column = pa.ListArray.from_arrays(np.arange(0, len(column) + 1, size, dtype=np.int32), column)
@@ -313,14 +314,14 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise ValueError(f"no file {path}") from error
+        raise PrefrlError(f"no file {path}") from error
     except (ValueError, OSError) as error:  # pyarrow's own are of these kinds
-        raise ValueError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+        raise PrefrlError(f"cannot read {path}: {' '.join(str(error).split())}") from error
 
 
 def _pyarrow() -> ModuleType:
     try:
         import pyarrow.parquet
     except ModuleNotFoundError as error:
-        raise ValueError("Parquet needs pyarrow, which is not installed; pip install 'prefrl[parquet]'") from error
+        raise PrefrlError("Parquet needs pyarrow, which is not installed; pip install 'prefrl[parquet]'") from error
     return pyarrow

@@ -10,6 +10,7 @@ from prefrl_envs.suite import find
 
 from prefrl.agents.registry import load_policy
 from prefrl.clips import shown_fps, write_video
+from prefrl.core.errors import PrefrlError
 from prefrl.evaluation import Policy, as_judged, play_episodes
 from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
@@ -23,10 +24,10 @@ def load_agent(run: RunFolder) -> Policy:
     """The final policy of a run.
 
     Raises:
-        ValueError: the run has not ended.
+        PrefrlError: the run has not ended.
     """
     if not run.policy.exists():
-        raise ValueError(f"no policy at {run.policy}; `prefrl resume {run.path}` brings the run to its end")
+        raise PrefrlError(f"no policy at {run.policy}; `prefrl resume {run.path}` brings the run to its end")
     return load_policy(run.policy, run.config().agent.name)
 
 
@@ -41,7 +42,7 @@ def show(run: RunFolder, seed: int, steps: int | None) -> None:
     """Plays one episode in a window, once. Space pauses, Escape or q leaves.
 
     Raises:
-        ValueError: there is no run, or no display.
+        PrefrlError: there is no run, or no display.
     """
     import pygame  # not above prefrl.labelers.window, which says how it is to be loaded
 
@@ -80,7 +81,7 @@ def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.
         config.env_id, policy, 1, seed_of(seed, Purpose.PLAY), horizon=horizon, on_end=config.on_end, atari=config.atari
     )  # fmt: skip
     if rollout.render_states is None:
-        raise ValueError(f"nothing is known that draws {config.env_id}")
+        raise PrefrlError(f"nothing is known that draws {config.env_id}")
     return rollout, rollout.render_states[:steps, 0]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from prefrl.core.errors import PrefrlError
+
 LOCK, SIGN = ".training", ".alive"
 SIGN_EVERY_S = 10.0
 GONE_AFTER_S = 60.0  # without a sign
@@ -22,7 +24,7 @@ def only_trainer(folder: Path) -> Iterator[None]:
     """Two trainers in one folder would overwrite each other's checkpoints; the lock goes with its process.
 
     Raises:
-        ValueError: there is one.
+        PrefrlError: there is one.
     """
     try:
         with FileLock(folder / LOCK, timeout=0), _signs_of_life(folder / SIGN), _noted(folder.resolve()):
@@ -36,7 +38,7 @@ def no_other_trainer(folder: Path) -> Iterator[None]:
     """Keeps trainers other than this process out of a folder, for work that none may see half done.
 
     Raises:
-        ValueError: there is one, here or on another machine that shares the folder.
+        PrefrlError: there is one, here or on another machine that shares the folder.
     """
     if folder.resolve() in _ours:
         yield
@@ -50,8 +52,8 @@ def no_other_trainer(folder: Path) -> Iterator[None]:
         raise _another(folder) from error
 
 
-def _another(folder: Path) -> ValueError:
-    return ValueError(f"another process is training in {folder}; wait for it or stop it")
+def _another(folder: Path) -> PrefrlError:
+    return PrefrlError(f"another process is training in {folder}; wait for it or stop it")
 
 
 @contextmanager

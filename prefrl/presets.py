@@ -11,7 +11,7 @@ from prefrl.agents.config import AgentConfig, PpoConfig
 from prefrl.agents.registry import agent_settings
 from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
-from prefrl.names import look_up
+from prefrl.core.registry import look_up
 from prefrl.preferences.config import QueryConfig
 from prefrl.rewards.config import RewardConfig
 
@@ -29,7 +29,7 @@ def preset_config(
         agent: a name in AGENTS; all but ppo have settings in the default preset alone.
 
     Raises:
-        ValueError: unknown preset or agent, or no steps given for an environment outside the suite.
+        PrefrlError: unknown preset or agent, or no steps given for an environment outside the suite.
     """
     entry = find(env_id)
     if steps is None and entry is not None:
@@ -89,7 +89,7 @@ def wide(env_id: str, labels: int) -> Groups:
     """The default with 64 games side by side, for a GPU: a step of 64 takes it hardly longer than one of 16.
 
     Raises:
-        ValueError: the environment is no game; a GPU does nothing for small networks.
+        PrefrlError: the environment is no game; a GPU does nothing for small networks.
     """
     if not is_game(env_id):
         raise PrefrlError(f"preset wide is for the suite's Atari games, not for {env_id}; use default")

@@ -21,6 +21,7 @@ from prefrl_envs.snapshots import State, add_prefix, under
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
+from prefrl.core.errors import PrefrlError
 from prefrl.segments import Observations, Segment, join, map_arrays, stack_observations, stacked
 
 BLOCK = 64  # frames of each environment whose memory is asked for at once
@@ -126,7 +127,7 @@ class Recorder(VecEnvWrapper):
             if done:
                 refuse_nan(info.get("terminal_observation", 0.0), env)
             if not math.isfinite(true_reward):
-                raise ValueError(f"environment {env} gave the true reward {true_reward}: mend the environment")
+                raise PrefrlError(f"environment {env} gave the true reward {true_reward}: mend the environment")
             oracle_rewards[env] = info.get("oracle_reward", true_reward)
             if "game_score" in info:
                 self._games.append((info["game_score"], int(self._game_steps[env])))
@@ -204,7 +205,7 @@ class Recorder(VecEnvWrapper):
         """Takes in the current observations: what is new of them, and what draws them.
 
         Raises:
-            ValueError: an observation that is not a finite number.
+            PrefrlError: an observation that is not a finite number.
         """
         venv: Any = self.venv  # one of prefrl.vecenv; SB3 knows no render states
         states = venv.render_states()
@@ -235,11 +236,11 @@ class Recorder(VecEnvWrapper):
 
 
 def refuse_nan(obs: Any, env: int) -> None:
-    """Raises ValueError where an observation of environment number `env` is not finite throughout."""
+    """Raises PrefrlError where an observation of environment number `env` is not finite throughout."""
     for array in map(np.asarray, obs.values() if isinstance(obs, dict) else [obs]):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(
+            raise PrefrlError(
                 f"environment {env} gave the observation {array[index]} at index {list(index)}; "
                 "a reward cannot be learned from it: mend the environment"
             )

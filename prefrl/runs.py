@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prefrl.config import RlhfConfig, from_json, to_json
+from prefrl.core.errors import PrefrlError
 
 COLUMNS = (
     "step", "true_return", "learned_return", "labels", "train_loss", "heldout_loss", "train_accuracy",
@@ -87,15 +88,15 @@ class RunFolder:
         """A new run's folder.
 
         Raises:
-            ValueError: the folder holds something already; nothing of it is touched.
+            PrefrlError: the folder holds something already; nothing of it is touched.
         """
         if self.config_file.exists():
-            raise ValueError(
+            raise PrefrlError(
                 f"{self.path} already holds a run: `prefrl resume {self.path}` goes on with it, "
                 "or choose another folder with `out`"
             )
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ValueError(f"{self.path} is not an empty folder; choose another one with `out`")
+            raise PrefrlError(f"{self.path} is not an empty folder; choose another one with `out`")
         (self.path / "episodes").mkdir(parents=True)
         self.write_config(config)
 
@@ -111,17 +112,17 @@ class RunFolder:
         """The configuration of the run.
 
         Raises:
-            ValueError: no run here, or its configuration is damaged.
+            PrefrlError: no run here, or its configuration is damaged.
         """
         if not self.config_file.exists():
-            raise ValueError(f"no run at {self.path}: config.json is missing; `prefrl train` makes one")
+            raise PrefrlError(f"no run at {self.path}: config.json is missing; `prefrl train` makes one")
         try:
             values = _read_json(self.config_file)
             for about in ("id", "versions"):
                 values.pop(about, None)
             return from_json(values)
         except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self.config_file} cannot be used: {error}") from error
+            raise PrefrlError(f"{self.config_file} cannot be used: {error}") from error
 
     def has_ended(self, config: RlhfConfig) -> bool:
         """Whether the run has come to the end that `config` sets: its steps, and the answers that it waits for."""
@@ -161,7 +162,7 @@ class RunFolder:
         """Drops the rows past `step`, which a resumed run writes again, and those half written.
 
         Raises:
-            ValueError: a whole row is none; nothing is changed.
+            PrefrlError: a whole row is none; nothing is changed.
         """
         lines = self.progress.read_text(encoding="utf-8").splitlines() if self.progress.exists() else []
         if not lines:
@@ -171,7 +172,7 @@ class RunFolder:
         try:
             kept = [line for line in lines[1:] if line.count(",") == full and int(line.split(",")[0]) <= step]
         except ValueError as error:
-            raise ValueError(f"{self.progress} is damaged: {error}; take that row out to go on") from error
+            raise PrefrlError(f"{self.progress} is damaged: {error}; take that row out to go on") from error
         draft = self.progress.with_suffix(".part")
         draft.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
         draft.replace(self.progress)
@@ -180,23 +181,23 @@ class RunFolder:
         """What `prefrl evaluate` prints.
 
         Raises:
-            ValueError: the run has not ended, or its summary is damaged.
+            PrefrlError: the run has not ended, or its summary is damaged.
         """
         if not self.summary_file.exists():
-            raise ValueError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
+            raise PrefrlError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
         try:
             summary = _read_json(self.summary_file)
         except ValueError as error:
-            raise ValueError(f"{self.summary_file} is damaged: {error}") from error
+            raise PrefrlError(f"{self.summary_file} is damaged: {error}") from error
         if missing := [name for name in ("steps", "labels") if name not in summary]:
-            raise ValueError(f"{self.summary_file} is damaged: it has no {missing[0]!r}")
+            raise PrefrlError(f"{self.summary_file} is damaged: it has no {missing[0]!r}")
         return summary
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     values = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(values, dict):
-        raise ValueError(f"it holds {type(values).__name__}, not settings by name")
+        raise PrefrlError(f"it holds {type(values).__name__}, not settings by name")
     return values
 
 

@@ -47,7 +47,7 @@ def make_vec_env(
             those of other environments as ever.
 
     Raises:
-        ValueError: unknown id, or no horizon for an environment outside the suite.
+        PrefrlError: unknown id, or no horizon for an environment outside the suite.
     """
     env_id = canonical_id(env_id)
     row = find(env_id)

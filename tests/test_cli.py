@@ -9,9 +9,10 @@ import sys
 import pytest
 
 import prefrl
-from prefrl.cli import main
+from prefrl.cli import COMMANDS, main
 from prefrl.cli.training import settings, visible_score
 from prefrl.config import AtariConfig
+from prefrl.core.errors import PrefrlError
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import DESCRIPTION
 from prefrl.runs import RunFolder
@@ -391,6 +392,20 @@ def test_help_shows_what_a_beginner_sets(capsys, typed):
 )
 def test_an_old_name_is_answered_with_the_new_one(capsys, old, new):
     assert f"Did you mean {new}?" in refused(capsys, "train", "Hopper", *old.split())
+
+
+def test_only_what_a_user_did_wrong_is_one_line(capsys, monkeypatch):
+    def fail(error):
+        def command() -> int:
+            raise error
+
+        return command
+
+    monkeypatch.setitem(COMMANDS, "envs", fail(PrefrlError("lower `query.pool_steps`, not `numpy`")))
+    assert refused(capsys, "envs") == "prefrl envs: lower --query.pool-steps, not `numpy`"
+    monkeypatch.setitem(COMMANDS, "envs", fail(ValueError("operands could not be broadcast together")))
+    with pytest.raises(ValueError, match="broadcast"):
+        main(["envs"])
 
 
 def test_the_version_is_printed(capsys):

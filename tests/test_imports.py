@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEVELS = [
-    {"core", "names"},
+    {"core"},
     {"agents.config", "labelers.config", "preferences.config", "rewards.config"},
     {"agents.registry"},
     {"config"},

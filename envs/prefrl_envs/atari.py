@@ -17,6 +17,7 @@ import cv2
 import gymnasium as gym
 import numpy as np
 
+from prefrl_envs.errors import PrefrlError
 from prefrl_envs.games import END_PENALTY, SCORE_BOXES, Box, roms, unknown_game
 from prefrl_envs.snapshots import State, add_prefix, generator_state, set_generator_state, under
 
@@ -65,24 +66,24 @@ def boxes_of(game: str, boxes: str | Sequence[Sequence], screen: tuple[int, int]
         screen: rows and columns.
 
     Raises:
-        ValueError: no such set, or a box that does not lie within the screen.
+        PrefrlError: no such set, or a box that does not lie within the screen.
     """
     if isinstance(boxes, str):
         if boxes not in SCORE_BOXES:
-            raise ValueError(f"unknown boxes {boxes!r}. Known: {', '.join(SCORE_BOXES)}, or a list of boxes")
+            raise PrefrlError(f"unknown boxes {boxes!r}. Known: {', '.join(SCORE_BOXES)}, or a list of boxes")
         return SCORE_BOXES[boxes].get(game, ())
     height, width = screen
     if not all(isinstance(box, Sequence) and len(box) in (4, 5) for box in boxes):
-        raise ValueError(f"boxes are (top, bottom, left, right) each, such as [(0, 24, 0, 160)], got {boxes!r}")
+        raise PrefrlError(f"boxes are (top, bottom, left, right) each, such as [(0, 24, 0, 160)], got {boxes!r}")
     chosen = tuple(Box(*box) for box in boxes)
     for top, bottom, left, right, _ in chosen:
         if top >= bottom or left >= right:
-            raise ValueError(
+            raise PrefrlError(
                 f"the box ({top}, {bottom}, {left}, {right}) is empty: of (top, bottom, left, right) "
                 "the first must be less than the second, and the third less than the fourth"
             )
         if min(top, left) < 0 or bottom > height or right > width:
-            raise ValueError(
+            raise PrefrlError(
                 f"the box ({top}, {bottom}, {left}, {right}) lies outside the screen of {game}: "
                 f"it must be (top, bottom, left, right) within {height} rows and {width} columns"
             )
@@ -93,10 +94,10 @@ def penalty_of(game: str, end_penalty: float | None) -> float:
     """What the oracle takes off at a game's end: as given, or the game's own.
 
     Raises:
-        ValueError: a negative one, or none that is a number.
+        PrefrlError: a negative one, or none that is a number.
     """
     if end_penalty is not None and not 0 <= end_penalty < math.inf:
-        raise ValueError(f"end_penalty is points taken off the score, from 0 up, got {end_penalty}")
+        raise PrefrlError(f"end_penalty is points taken off the score, from 0 up, got {end_penalty}")
     return END_PENALTY.get(game, 0.0) if end_penalty is None else end_penalty
 
 
@@ -104,7 +105,7 @@ def load(game: str) -> ale_py.ALEInterface:
     """A console with the game in it.
 
     Raises:
-        ValueError: ale_py has no such game, or its ROM is missing or damaged.
+        PrefrlError: ale_py has no such game, or its ROM is missing or damaged.
     """
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # before the first console, which greets
     console = ale_py.ALEInterface()
@@ -114,13 +115,13 @@ def load(game: str) -> ale_py.ALEInterface:
 
 
 def rom_path(game: str) -> Any:
-    """Where the game's ROM lies; ValueError as in `load`."""
+    """Where the game's ROM lies; PrefrlError as in `load`."""
     if game not in roms():
-        raise ValueError(unknown_game(game))
+        raise PrefrlError(unknown_game(game))
     try:
         return ale_py.roms.get_rom_path(roms()[game])
     except OSError as error:
-        raise ValueError(
+        raise PrefrlError(
             f"the ROM of {game} is missing or damaged ({str(error).splitlines()[0]}); it comes with ale-py: "
             "pip install --force-reinstall ale-py, and unset ALE_ROMS_DIR"
         ) from error

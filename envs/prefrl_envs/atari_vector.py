@@ -13,6 +13,7 @@ import numpy as np
 from prefrl_envs import screens
 from prefrl_envs.atari import OBSERVATION, STACK, boxes_of, first_stacks, next_stacks, penalty_of
 from prefrl_envs.consoles import Consoles, RemoteConsoles, Seen
+from prefrl_envs.errors import PrefrlError
 from prefrl_envs.snapshots import State, add_prefix, under
 from prefrl_envs.suite import entry
 
@@ -65,7 +66,7 @@ class AtariBatch:
     ) -> None:
         row = entry(env_id)
         if row.game is None or not row.scored:
-            raise ValueError(f"{env_id} is not a game played for its score: only those are stepped as a batch")
+            raise PrefrlError(f"{env_id} is not a game played for its score: only those are stepped as a batch")
         game = row.game
         number = min(num_threads or os.cpu_count() or 1, num_envs)
         parts = [len(part) for part in np.array_split(np.arange(num_envs), number)]
@@ -111,7 +112,7 @@ class AtariBatch:
             actions: [N] from 0.
 
         Raises:
-            ValueError: an action that the game does not have.
+            PrefrlError: an action that the game does not have.
         """
         self._check(actions)
         self._seen = self._room()

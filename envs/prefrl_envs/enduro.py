@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from prefrl_envs.atari import AtariGame
+from prefrl_envs.errors import PrefrlError
 
 # In the console's memory, found by writing to it and looking at what moves.
 SPEED = 50  # of my car less that of the others, two's complement; they drive at 24, mine reaches 63
@@ -38,7 +39,7 @@ class EnduroLevel(AtariGame):
 
     def __init__(self, game: str = "Enduro", end_penalty: float | None = None, **options: Any) -> None:
         if end_penalty:
-            raise ValueError(f"a game's end is no failure in EnduroLevel: it takes no end_penalty, got {end_penalty}")
+            raise PrefrlError(f"a game's end is no failure in EnduroLevel: it takes no end_penalty, got {end_penalty}")
         super().__init__(game, end_penalty=0.0, **options)
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:

@@ -9,6 +9,7 @@ import cv2
 import gymnasium as gym
 import numpy as np
 
+from prefrl_envs.errors import PrefrlError
 from prefrl_envs.screens import fitted, unpack
 
 
@@ -228,7 +229,7 @@ class Renderer:
         horizon, on_end: as the environment was made; they do not change what is seen.
 
     Raises:
-        ValueError: nothing draws this environment.
+        PrefrlError: nothing draws this environment.
     """
 
     def __init__(
@@ -245,7 +246,7 @@ class Renderer:
         self._env.reset(seed=0)
         drawing = drawing_of(self._env)
         if drawing is None:
-            raise ValueError(f"nothing draws {env_id}: it has no MuJoCo state and no numeric `state` with rgb_array")
+            raise PrefrlError(f"nothing draws {env_id}: it has no MuJoCo state and no numeric `state` with rgb_array")
         self._drawing = drawing(self._env, width, height)
 
     def draw(self, states: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 
+from prefrl_envs.errors import PrefrlError
 from prefrl_envs.games import bare, roms, unknown_game
 
 _NAMESPACE = "prefrl/"
@@ -188,11 +189,11 @@ def entry(env_id: str) -> Entry:
     """The suite's row of this full id.
 
     Raises:
-        ValueError: the suite has none; says which id is near and which there are.
+        PrefrlError: the suite has none; says which id is near and which there are.
     """
     row = find(env_id)
     if row is None:
-        raise ValueError(_unknown(env_id))
+        raise PrefrlError(_unknown(env_id))
     return row
 
 
@@ -205,7 +206,7 @@ def canonical_id(name: str) -> str:
     it, can do the same.
 
     Raises:
-        ValueError: nothing of that name is registered.
+        PrefrlError: nothing of that name is registered.
     """
     module, _, env_id = name.rpartition(":")
     if module:
@@ -216,7 +217,7 @@ def canonical_id(name: str) -> str:
     if env_id in gym.registry:
         return name if module else env_id
     if row is None:
-        raise ValueError(_unknown(name))
+        raise PrefrlError(_unknown(name))
     return row.id
 
 
@@ -224,14 +225,14 @@ def game_id(name: str) -> str:
     """The full id of an Atari game: "Pong", "pong", "space_invaders" and "prefrl/Pong-v0" all have one.
 
     Raises:
-        ValueError: ALE has no such game; says which are near.
+        PrefrlError: ALE has no such game; says which are near.
     """
     games = {_short(game): game for game in roms()}
     if _short(name) not in games:
         task = next((row.id for row in SUITE if _short(row.id) == _short(name)), None)
         if task is not None:
-            raise ValueError(f"{name!r} is no game but a task of the suite: name {task} without --game")
-        raise ValueError(unknown_game(name))
+            raise PrefrlError(f"{name!r} is no game but a task of the suite: name {task} without --game")
+        raise PrefrlError(unknown_game(name))
     return f"{_NAMESPACE}{games[_short(name)]}-v0"
 
 
@@ -262,7 +263,7 @@ def _import(module: str, name: str) -> None:
     try:
         importlib.import_module(module)
     except ImportError as error:
-        raise ValueError(f"cannot import {module!r} for environment {name!r}: {error}") from error
+        raise PrefrlError(f"cannot import {module!r} for environment {name!r}: {error}") from error
 
 
 def _unknown(name: str) -> str:

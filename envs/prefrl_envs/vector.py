@@ -12,6 +12,7 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.utils import seeding
 from mujoco.batch import Batch
 
+from prefrl_envs.errors import PrefrlError
 from prefrl_envs.mujoco import Task, Transition
 from prefrl_envs.snapshots import State, generator_state, set_generator_state
 from prefrl_envs.suite import entry
@@ -48,7 +49,7 @@ class MujocoBatch:
     ) -> None:
         row = entry(env_id)
         if "mujoco" not in row.tags:
-            raise ValueError(f"{env_id} is not a MuJoCo task: only those are stepped as a batch")
+            raise PrefrlError(f"{env_id} is not a MuJoCo task: only those are stepped as a batch")
         task = cast(Task, load_env_creator(row.entry_point))
         self.num_envs, self.horizon = num_envs, row.horizon if horizon is None else horizon
         self._task = task

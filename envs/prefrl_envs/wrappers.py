@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import TimeLimit
 
+from prefrl_envs.errors import PrefrlError
 from prefrl_envs.rendering import drawing_of
 from prefrl_envs.snapshots import State, add_prefix, under
 from prefrl_envs.suite import canonical_id, find
@@ -37,7 +38,7 @@ class FixedHorizon(Layer):
 
     def __init__(self, env: gym.Env, on_end: OnEnd = "absorb") -> None:
         if on_end not in ("absorb", "reset"):
-            raise ValueError(f"unknown on_end {on_end!r}. Known: absorb, reset")
+            raise PrefrlError(f"unknown on_end {on_end!r}. Known: absorb, reset")
         super().__init__(env)
         self.on_end = on_end
         self._absorbed: Any = None
@@ -128,13 +129,13 @@ def make_env(
         options: of the environment itself, such as those of `prefrl_envs.atari.AtariGame`.
 
     Raises:
-        ValueError: unknown id, or no horizon for an environment outside the suite.
+        PrefrlError: unknown id, or no horizon for an environment outside the suite.
     """
     env_id = canonical_id(env_id)
     if find(env_id) is not None:
         return gym.make(env_id, max_episode_steps=horizon, render_mode=render_mode, **options)
     if horizon is None:
-        raise ValueError(
+        raise PrefrlError(
             f"{env_id} may end its episodes early, and their length would tell the agent the task: "
             "fix it with --horizon N"
         )

@@ -73,14 +73,14 @@ class Agent(Protocol):
         """Takes `iteration_steps` steps by the current policy.
 
         Raises:
-            ValueError: the policy diverged.
+            PrefrlError: the policy diverged.
         """
 
     def update(self, rollout: Rollout, rewards: np.ndarray) -> Metrics:
         """Learns from the rollout just collected and its rewards [T, N].
 
         Raises:
-            ValueError: the policy diverged.
+            PrefrlError: the policy diverged.
         """
 
     def relabel(self, reward: RewardFunction) -> None:

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from prefrl.agents.base import DIVERGED
 from prefrl.agents.graphs import Graphed
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up
 from prefrl.core.settings import Precision
-from prefrl.names import look_up
 
 Layers = tuple[tuple[int, int, int], ...]
 """(filters, kernel, stride) of each convolution."""
@@ -170,7 +171,7 @@ class CnnPolicy(ActorCriticCnnPolicy):
         try:
             actions = torch.multinomial(log_probs.softmax(-1), 1, replacement=True)
         except RuntimeError as error:
-            raise ValueError(DIVERGED) from error
+            raise PrefrlError(DIVERGED) from error
         return actions[:, 0], self.value_net(latent_value), log_probs.gather(-1, actions)[:, 0]
 
     def _build(self, lr_schedule: Schedule) -> None:

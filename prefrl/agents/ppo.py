@@ -28,6 +28,7 @@ from prefrl.agents.config import PpoConfig
 from prefrl.agents.features import StandardisedFeatures
 from prefrl.agents.ppo_update import GraphedPpo, Ppo
 from prefrl.agents.sb3 import Sb3Agent, Sb3Policy
+from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import Precision
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.seeds import Purpose, seed_of
@@ -105,22 +106,24 @@ def check_spaces(observation_space: spaces.Space, action_space: spaces.Space) ->
     """Refuses by name what SB3's PPO cannot read.
 
     Raises:
-        ValueError: one of the spaces, or a part of it, is not supported.
+        PrefrlError: one of the spaces, or a part of it, is not supported.
     """
     parts = (
         observation_space.spaces if isinstance(observation_space, spaces.Dict) else {"observation": observation_space}
     )
     for name, space in parts.items():
         if not isinstance(space, spaces.Box | spaces.Discrete):
-            raise ValueError(f"{name!r} is a {type(space).__name__} space; supported: Box, Discrete, and Dict of these")
+            raise PrefrlError(
+                f"{name!r} is a {type(space).__name__} space; supported: Box, Discrete, and Dict of these"
+            )
         if is_image_space(space) and min(sorted(space.shape or ())[1:]) < 36:
-            raise ValueError(f"{name!r} is an image of {space.shape}; the agent's network needs at least 36x36 pixels")
+            raise PrefrlError(f"{name!r} is an image of {space.shape}; the agent's network needs at least 36x36 pixels")
     if not isinstance(action_space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
-        raise ValueError(
+        raise PrefrlError(
             f"actions are a {type(action_space).__name__} space; supported: Box, Discrete, MultiDiscrete, MultiBinary"
         )
     if np.any(getattr(action_space, "start", 0)):
-        raise ValueError("discrete actions must be counted from 0: SB3 ignores where they start")
+        raise PrefrlError("discrete actions must be counted from 0: SB3 ignores where they start")
 
 
 def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: Precision = "fp32") -> Ppo:

@@ -12,6 +12,7 @@ from typing import Literal
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 
+from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import Precision
 from prefrl.processor import has_flag
 
@@ -23,12 +24,12 @@ def choose_precision(name: Literal["auto"] | Precision, observation_space: space
     """What `name` stands for, fp32 or bf16; auto is bf16 for images where the device computes in it.
 
     Raises:
-        ValueError: bf16 for observations that no network of convolutions reads.
+        PrefrlError: bf16 for observations that no network of convolutions reads.
     """
     if is_image_space(observation_space):
         return fast_precision(device)[0] if name == "auto" else name
     if name == "bf16":
-        raise ValueError("precision bf16 is for image observations alone; leave it at auto")
+        raise PrefrlError("precision bf16 is for image observations alone; leave it at auto")
     return "fp32"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefrl.agents.config import AgentConfig
+from prefrl.core.registry import load_plugin, look_up
 from prefrl.core.settings import Precision
-from prefrl.names import load_plugin, look_up
 
 if TYPE_CHECKING:
     from prefrl.agents.base import Agent, TrainablePolicy

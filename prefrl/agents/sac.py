@@ -21,6 +21,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from prefrl.agents.base import Metrics, RewardFunction
 from prefrl.agents.config import SacConfig
 from prefrl.agents.sb3 import Sb3Agent, Sb3Policy
+from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import Precision
 from prefrl.evaluation import Actor, act_randomly
 from prefrl.rollouts import Recorder, Rollout
@@ -170,15 +171,15 @@ def make_sac(recorder: Recorder, config: SacConfig, seed: int, capacity: int, de
         capacity: steps that the replay holds, over all environments.
 
     Raises:
-        ValueError: actions that are not continuous, or observations with images.
+        PrefrlError: actions that are not continuous, or observations with images.
     """
     space = recorder.observation_space
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
     if not isinstance(recorder.action_space, spaces.Box):
         kind = type(recorder.action_space).__name__
-        raise ValueError(f"sac needs continuous actions (Box), and these are a {kind} space; ppo learns with them")
+        raise PrefrlError(f"sac needs continuous actions (Box), and these are a {kind} space; ppo learns with them")
     if any(is_image_space(part) for part in parts):
-        raise ValueError("sac reads no images here; ppo does")
+        raise PrefrlError("sac reads no images here; ppo does")
     is_dict = isinstance(space, spaces.Dict)
     return SAC(
         "MultiInputPolicy" if is_dict else "MlpPolicy",

@@ -27,6 +27,7 @@ from torch.optim.swa_utils import AveragedModel
 from prefrl.agents.averaging import running_average
 from prefrl.agents.base import DIVERGED
 from prefrl.agents.features import observe
+from prefrl.core.errors import PrefrlError
 from prefrl.evaluation import act_randomly
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.seeds import Purpose, seed_of
@@ -211,10 +212,10 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         """Ends an update: the policy's statistics may change between two rollouts alone.
 
         Raises:
-            ValueError: weights are not finite.
+            PrefrlError: weights are not finite.
         """
         if not all(weights.isfinite().all() for weights in self._model.policy.parameters()):
-            raise ValueError(DIVERGED)
+            raise PrefrlError(DIVERGED)
         self.policy.observe(rollout.obs)
         self._average.update_parameters(self._model.policy)
 

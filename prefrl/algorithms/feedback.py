@@ -13,6 +13,7 @@ import torch
 from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.base import Labeler, work
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.queries import AnsweredQuery, Past, Query
@@ -240,7 +241,7 @@ class LabelerFeedback(Comparisons):
         """Ends the round: takes its answers in, and fits.
 
         Raises:
-            ValueError: there is no comparison.
+            PrefrlError: there is no comparison.
         """
         self._fit_to_answers()
         self._learner.round_step = self._learner.step
@@ -248,9 +249,9 @@ class LabelerFeedback(Comparisons):
     def _fit_to_answers(self) -> None:
         self._read_answers()
         if self._learner.asked is None:
-            raise ValueError("all clips that were recorded are alike, so that there are no two to compare")
+            raise PrefrlError("all clips that were recorded are alike, so that there are no two to compare")
         if not len(self.dataset):
-            raise ValueError(
+            raise PrefrlError(
                 f"{self._labeler.name} skipped every pair it was asked about; there is nothing to learn from"
             )
         super().fit()

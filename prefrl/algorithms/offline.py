@@ -12,10 +12,11 @@ import torch
 from prefrl_envs.wrappers import make_env
 
 from prefrl.agents.precision import choose_precision
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up
 from prefrl.devices import choose_device
 from prefrl.heap import keep_freed_memory
 from prefrl.metrics import pearson, spearman
-from prefrl.names import look_up
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.presets import PRESETS
 from prefrl.rewards.config import RewardConfig
@@ -52,27 +53,27 @@ def fit_store(
         The fit's losses and accuracies, and how predicted and true returns of the compared segments correlate.
 
     Raises:
-        ValueError: no comparisons, comparisons of another environment, no epochs, or a folder that holds a reward
+        PrefrlError: no comparisons, comparisons of another environment, no epochs, or a folder that holds a reward
             model or a run.
     """
     if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
+        raise PrefrlError(f"epochs must be at least 1, got {epochs}")
     device = choose_device(device)
     keep_freed_memory()
     if (out / DESCRIPTION).exists():
-        raise ValueError(f"{out} already holds a reward model; choose another folder")
+        raise PrefrlError(f"{out} already holds a reward model; choose another folder")
     if RunFolder(out).config_file.exists():
-        raise ValueError(f"{out} holds a run; choose another folder")
+        raise PrefrlError(f"{out} holds a run; choose another folder")
     with PreferenceStore.existing(store) as preferences:
         number = preferences.labels()
         if not number:
-            raise ValueError(f"{store} has no answered comparisons to learn from")
+            raise PrefrlError(f"{store} has no answered comparisons to learn from")
         config = reward_config(preset, env_id, number)
         ensemble = fresh_ensemble(env_id, horizon, config, seed, device)
         for comparisons in preferences.answered_in_parts():
             segments = [segment for comparison in comparisons for segment in comparison.query.segments]
             if strange := sorted({segment.env_id for segment in segments} - {env_id}):
-                raise ValueError(f"{store} has comparisons of {', '.join(strange)}, not of {env_id}")
+                raise PrefrlError(f"{store} has comparisons of {', '.join(strange)}, not of {env_id}")
             ensemble.see(segments)
         dataset, data = PreferenceDataset(preferences.queries), EncodedPreferences(ensemble)
         dataset.add(preferences.answered_queries())

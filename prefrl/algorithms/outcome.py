@@ -12,9 +12,9 @@ from safetensors.numpy import save_file
 from prefrl.algorithms.feedback import Feedback
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
+from prefrl.core.registry import load_plugin
 from prefrl.evaluation import Actor, act_randomly, as_judged, play_episodes, play_games, true_returns
 from prefrl.metrics import pearson, spearman
-from prefrl.names import load_plugin
 from prefrl.processor import cpu_name
 from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import Ensemble

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prefrl.checkpoints import RewardLearner
-from prefrl.names import look_up_or_load
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up_or_load
 from prefrl.preferences.config import QueryConfig
 from prefrl.queries import Pair, Query
 from prefrl.rewards.ensemble import Ensemble
@@ -43,7 +44,7 @@ def propose(
     """
     segments = list(reward.pool.segments)
     if len(segments) < 2:
-        raise ValueError(
+        raise PrefrlError(
             f"{len(segments)} segments of {reward.pool.clip_steps} steps are too few to compare; "
             "raise `initial_steps` or lower `clip_steps`"
         )

@@ -27,6 +27,7 @@ from prefrl.algorithms.outcome import finish, record_episode
 from prefrl.algorithms.setup import has_images, make_feedback, make_learner, make_recorder
 from prefrl.checkpoints import Learner, checkpoints, load_checkpoint, save_checkpoint
 from prefrl.config import RlhfConfig
+from prefrl.core.errors import PrefrlError
 from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
 from prefrl.presence import only_trainer
@@ -84,7 +85,7 @@ def train(
             if begins_anew:
                 on_note(BEGIN_ANEW)
         elif run.summary_file.exists():
-            raise ValueError(
+            raise PrefrlError(
                 f"{run.path} has ended, and its checkpoints are gone, from which it would go on; "
                 "start another run in another folder"
             )

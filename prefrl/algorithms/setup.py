@@ -15,8 +15,9 @@ from prefrl.agents.registry import make_agent
 from prefrl.algorithms.feedback import Feedback, LabelerFeedback, NoFeedback, PeopleFeedback
 from prefrl.checkpoints import Learner, RewardLearner
 from prefrl.config import AtariConfig, RlhfConfig
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up_or_load
 from prefrl.labelers.base import Labeler
-from prefrl.names import look_up_or_load
 from prefrl.presets import is_game
 from prefrl.rewards.config import LEAST_L2, MOST_L2
 from prefrl.rewards.ensemble import Ensemble
@@ -59,43 +60,43 @@ def check(config: RlhfConfig, device: str) -> None:
     """Refuses what could not be trained, before anything is written.
 
     Raises:
-        ValueError: an environment, a network, a selection or a store that there is not, that do not fit together, or an
-            option or a preset that is for other environments.
+        PrefrlError: an environment, a network, a selection or a store that does not exist, settings that do not fit
+            together, or a setting or a preset that is for other environments.
     """
     if config.store is not None:
         with PreferenceStore(config.store) as store:
             store.check_owner()
     look_up_or_load("selection", config.query.selection, SELECTIONS)
     if config.on_end != "absorb" and find(config.env_id):
-        raise ValueError(
+        raise PrefrlError(
             f"`on_end` {config.on_end} is for environments outside the suite; {config.env_id} never ends early"
         )
     if config.atari != AtariConfig() and not is_game(config.env_id):
-        raise ValueError(
+        raise PrefrlError(
             "`atari.boxes`, `atari.end_penalty` and `atari.show_score` are for the suite's Atari games, not for "
             f"{config.env_id}"
         )
     if config.atari.end_penalty is not None and (config.labels == 0 or config.labeler == "human"):
-        raise ValueError("`atari.end_penalty` is for the oracle, and this run asks none; leave it out")
+        raise PrefrlError("`atari.end_penalty` is for the oracle, and this run asks none; leave it out")
     num_envs, clip_steps, row = config.agent.num_envs, config.clip_steps, find(config.env_id)
     if config.labels and row is not None and not row.game and clip_steps > (config.horizon or row.horizon):
-        raise ValueError(
+        raise PrefrlError(
             f"a clip of {clip_steps} steps is longer than an episode of {config.env_id}, which has {row.horizon}; "
             "lower `clip_steps`, or raise `horizon`"
         )
     if config.labels > (most := most_pairs(config)):
-        raise ValueError(
+        raise PrefrlError(
             f"{config.labels} labels are more than the {most} different pairs of clips that this run can show; "
             "lower `labels` or `clip_steps`, or raise `steps` or `query.pool_steps`"
         )
     first = config.steps_before_learning
     if config.labels and num_envs * (math.ceil(first / num_envs) // clip_steps) < 2:
-        raise ValueError(
+        raise PrefrlError(
             f"{first} steps before learning, in {num_envs} environments, do not make two clips of "
             f"{clip_steps} to compare; raise `initial_steps` or lower `clip_steps`"
         )
     if not (config.reward.l2 == 0 or LEAST_L2 <= config.reward.l2 <= MOST_L2):
-        raise ValueError(f"l2 must be 0, which turns it off, or from {LEAST_L2} to {MOST_L2}, got {config.reward.l2}")
+        raise PrefrlError(f"l2 must be 0, which turns it off, or from {LEAST_L2} to {MOST_L2}, got {config.reward.l2}")
     with closing(make_recorder(config)) as recorder:
         _check_recorder(config, recorder)
         make_learner(config, recorder, device)
@@ -104,14 +105,16 @@ def check(config: RlhfConfig, device: str) -> None:
 def _check_recorder(config: RlhfConfig, recorder: Recorder) -> None:
     """Refuses what does not fit the environment's observations, actions and states."""
     if config.labeler == "human" and not recorder.can_be_drawn():
-        raise ValueError(f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle")
+        raise PrefrlError(
+            f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle"
+        )
     check_spaces(recorder.observation_space, recorder.action_space)
     if isinstance(config.agent, PpoConfig) and config.agent.cnn != PpoConfig.cnn and not has_images(recorder):
-        raise ValueError(
+        raise PrefrlError(
             f"`agent.cnn` {config.agent.cnn} reads images, and {config.env_id} has none; `agent.net` sets its layers"
         )
     if has_images(recorder) and config.preset != "default" and not is_game(config.env_id):
-        raise ValueError(
+        raise PrefrlError(
             f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "
             "use `preset` default"
         )

@@ -15,7 +15,8 @@ from prefrl.cli.migrating import migrate
 from prefrl.cli.parsing import parse, prepared, with_flags
 from prefrl.cli.settings import names_of_settings
 from prefrl.cli.training import fit, resume, train
-from prefrl.names import unknown
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import unknown
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "train": train,
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, *rest = arguments
     try:
         if name not in COMMANDS:
-            raise ValueError(unknown("command", name, COMMANDS))
+            raise PrefrlError(unknown("command", name, COMMANDS))
         command = COMMANDS[name]
         return command(rest) if command is train else parse(prepared(command), name, rest)()
     except Exception as error:
@@ -67,7 +68,7 @@ def in_words_of(name: str, text: str) -> str:
 
 
 def _is_no_bug(error: Exception) -> bool:
-    """Bad input, a folder that cannot be written, a database that is damaged: for the user to mend."""
+    """Whether the user can mend it: bad input, a folder that cannot be written, a database that is damaged."""
     databases = sys.modules.get("sqlalchemy.exc")
-    kinds = (ValueError, OSError) if databases is None else (ValueError, OSError, databases.SQLAlchemyError)
-    return isinstance(error, kinds)
+    is_of_database = databases is not None and isinstance(error, databases.SQLAlchemyError)
+    return is_of_database or isinstance(error, (PrefrlError, OSError))

@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from prefrl.cli.parsing import Folder
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.subject import Subject
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
@@ -69,7 +70,7 @@ def serve(
     try:
         from prefrl.labelers.web import serving
     except ModuleNotFoundError as error:
-        raise ValueError(f"the page needs {error.name}: pip install 'prefrl[web]'") from error
+        raise PrefrlError(f"the page needs {error.name}: pip install 'prefrl[web]'") from error
     with _open(run, store, repeat) as (subject, preferences):
         serving.serve(
             preferences, subject, host=host, port=port, allow_host=allow_host, question=question, repeat=repeat
@@ -106,9 +107,11 @@ def answers(
     from prefrl.answers import find_query, latest, overview
 
     if (withdraw is None) != (labeler is None) or (repeat and withdraw is None):
-        raise ValueError("--withdraw QUERY and --labeler NAME [--repeat] go together: a query may have several answers")
+        raise PrefrlError(
+            "--withdraw QUERY and --labeler NAME [--repeat] go together: a query may have several answers"
+        )
     if last < 1:
-        raise ValueError(f"last must be at least 1, got {last}")
+        raise PrefrlError(f"last must be at least 1, got {last}")
     if import_ is not None:
         _check_import(import_, where)  # before a store is made for it
     opened = PreferenceStore.existing if import_ is None else PreferenceStore
@@ -147,7 +150,7 @@ def _check_import(file: Path, where: str) -> None:
         return
     config = run.config()
     if (given.env_id, len(given)) != (config.env_id, config.clip_steps):
-        raise ValueError(
+        raise PrefrlError(
             f"cannot import {file}: its clips are {len(given)} steps of {given.env_id}, "
             f"those of the run in {run.path} {config.clip_steps} steps of {config.env_id}"
         )
@@ -162,7 +165,7 @@ def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject
         repeat: of the session, checked before anything opens.
     """
     if not 0 <= repeat <= 1:
-        raise ValueError(f"repeat is a share of the pairs, from 0 to 1, got {repeat}")
+        raise PrefrlError(f"repeat is a share of the pairs, from 0 to 1, got {repeat}")
     folder = RunFolder(run)
     config = folder.config()
     subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
@@ -174,7 +177,7 @@ def _login_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError) as error:  # a container's user may have no name
-        raise ValueError("nothing here says who you are; give --name") from error
+        raise PrefrlError("nothing here says who you are; give --name") from error
 
 
 def store_of(where: str) -> str | Path:

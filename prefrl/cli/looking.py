@@ -10,6 +10,7 @@ from prefrl_envs.games import roms
 from prefrl_envs.suite import SUITE
 
 from prefrl.cli.parsing import Folder
+from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import check_seed
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
@@ -36,7 +37,7 @@ def play(run: Folder, /, video: Path | None = None, seed: int = 0, steps: int | 
 
     check_seed(seed)
     if steps is not None and steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+        raise PrefrlError(f"steps must be at least 1, got {steps}")
     folder = RunFolder(run)
     if video is not None:
         film(folder, video, seed, steps)

@@ -12,6 +12,8 @@ from typing import Any
 
 import tyro
 
+from prefrl.core.errors import PrefrlError
+
 Folder = tyro.conf.Positional[Path]
 
 
@@ -23,7 +25,7 @@ def parse(command: Callable, name: str, args: Sequence[str], **options: Any) -> 
             return tyro.cli(command, prog=f"prefrl {name}", args=args, **options)
     except SystemExit as stop:
         if stop.code:
-            raise ValueError(f"{one_line(said.getvalue())}; see prefrl {name} --help") from stop
+            raise PrefrlError(f"{one_line(said.getvalue())}; see prefrl {name} --help") from stop
         raise
 
 

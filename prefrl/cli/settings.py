@@ -17,7 +17,7 @@ from prefrl.agents.registry import AGENTS, agent_settings
 from prefrl.cli.parsing import parse
 from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
-from prefrl.names import look_up
+from prefrl.core.registry import look_up
 from prefrl.presets import preset_config, usual_labels
 
 HELP = ("-h", "--help")
@@ -122,7 +122,7 @@ def show_help(args: Sequence[str]) -> None:
     typed = [arg for arg in args if arg not in (*HELP, HELP_ALL)]
     try:
         defaults = settings(typed)
-    except ValueError:  # help is there for what cannot be trained, too
+    except PrefrlError:  # help is there for what cannot be trained, too
         defaults = _nothing_typed(agent)
     command = _command(agent, hidden=() if HELP_ALL in others else _advanced())
     _parse(command, ["--help"], defaults)

@@ -19,6 +19,7 @@ from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, with_flags
 from prefrl.cli.settings import HELP, HELP_ALL, names_of_settings, settings, show_help
 from prefrl.config import RlhfConfig
+from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import check_seed
 from prefrl.runs import RunFolder
 
@@ -71,17 +72,17 @@ def resume(
     horizon = config.horizon if horizon is None else horizon
     device, threads = config.device if device is None else device, config.threads if threads is None else threads
     if steps < config.steps or labels < config.labels:
-        raise ValueError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
+        raise PrefrlError(f"a run only grows: it has {config.steps} steps and {config.labels} labels")
     extended = dataclasses.replace(
         config, steps=steps, labels=labels, horizon=horizon, agent=agent, device=device, threads=threads
     )
     if config.labels == 0 and extended.labels:
-        raise ValueError("this run trains on the true reward and has no reward model; start a new one with --labels")
+        raise PrefrlError("this run trains on the true reward and has no reward model; start a new one with --labels")
     if folder.has_ended(extended) and not folder.report.exists():
         print(f"{run} has ended, and only its report was missing: {draw_report(folder)}")
         return 0
     if folder.has_ended(extended):
-        raise ValueError(f"{run} ended at {config.steps} steps; give more --steps or --labels to extend it")
+        raise PrefrlError(f"{run} ended at {config.steps} steps; give more --steps or --labels to extend it")
     if fresh_agent:
         print(f"after {config.steps:,} steps a fresh agent begins; comparisons and reward model stay", file=sys.stderr)
     return _run(extended, folder)
@@ -89,12 +90,12 @@ def resume(
 
 def _check_fresh_agent(folder: RunFolder, config: RlhfConfig, steps: int | None) -> None:
     if not folder.has_ended(config):
-        raise ValueError(
+        raise PrefrlError(
             f"{folder.path} has not come to the end of its {config.steps} steps; `prefrl resume {folder.path}` goes "
             "on, and a fresh agent may begin after them"
         )
     if steps is None or steps <= config.steps:
-        raise ValueError(f"a fresh agent needs steps to learn in; give more --steps than the run's {config.steps}")
+        raise PrefrlError(f"a fresh agent needs steps to learn in; give more --steps than the run's {config.steps}")
 
 
 def fit(

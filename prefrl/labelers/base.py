@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from prefrl.core.errors import PrefrlError
 from prefrl.queries import Answer, Query
 from prefrl.store import PreferenceStore
 
@@ -15,13 +16,13 @@ def person_name(name: str) -> str:
     """A person's name without what surrounds it.
 
     Raises:
-        ValueError: it is no name, or one that is taken.
+        PrefrlError: it is no name, or one that is taken.
     """
     stripped = name.strip()
     if not 0 < len(stripped) <= MOST_LETTERS or not stripped.isprintable():
-        raise ValueError(f"a name has 1 to {MOST_LETTERS} letters, got {name[: MOST_LETTERS + 1]!r}")
+        raise PrefrlError(f"a name has 1 to {MOST_LETTERS} letters, got {name[: MOST_LETTERS + 1]!r}")
     if stripped.casefold() == ORACLE:
-        raise ValueError(f"{stripped!r} is the name of the labeler that is no person; choose another name")
+        raise PrefrlError(f"{stripped!r} is the name of the labeler that is no person; choose another name")
     return stripped
 
 

@@ -53,7 +53,7 @@ class PacedRenderer:
         """Gets ready to draw frames of this height.
 
         Raises:
-            ValueError: nothing draws this environment.
+            PrefrlError: nothing draws this environment.
         """
         self._stack.close()
         self.size = 0, 0
@@ -66,7 +66,7 @@ class PacedRenderer:
         """What draws the states [T, S] of one clip, at most `shown` pixels high; the body says how long that takes.
 
         Raises:
-            ValueError: nothing draws this environment.
+            PrefrlError: nothing draws this environment.
         """
         height = frame_height(shown, len(states), self._pace, self._aspect, before=self.size[1] or None)
         height -= height % 2  # a video's colours are 2x2

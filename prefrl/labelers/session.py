@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up
 from prefrl.labelers.base import person_name
-from prefrl.names import look_up
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Query
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
@@ -75,7 +76,7 @@ class LabelingSession:
             clock: seconds since any moment.
 
         Raises:
-            ValueError: that is no person's name.
+            PrefrlError: that is no person's name.
         """
         self._store, self._labeler, self._rng = store, person_name(labeler), rng
         self._repeat, self._num_ahead, self._lease_s, self._clock = repeat, ahead, lease_s, clock
@@ -134,19 +135,19 @@ class LabelingSession:
             choice: by what is on the screen, whatever the query's own order.
 
         Raises:
-            ValueError: nothing is on the screen, no such choice, or the store refuses the answer, because this
+            PrefrlError: nothing is on the screen, no such choice, or the store refuses the answer, because this
                 labeler gave another one elsewhere; then the next pair is shown.
         """
         on_screen, showing = look_up("choice", choice, ON_SCREEN), self.current
         if showing is None:
-            raise ValueError("nothing is open now, so there is nothing to answer")
+            raise PrefrlError("nothing is open now, so there is nothing to answer")
         in_order = MIRRORED.get(on_screen, on_screen) if showing.swapped else on_screen
         seconds = self._clock() - self._shown_at
         try:
             self._store.answer(
                 showing.query.id, self._labeler, in_order, seconds, swapped=showing.swapped, repeat=showing.repeat
             )
-        except ValueError:
+        except PrefrlError:
             self._next()
             raise
         self._given.append(showing)
@@ -160,14 +161,14 @@ class LabelingSession:
             Whether there was one.
 
         Raises:
-            ValueError: it has been withdrawn elsewhere; the next call undoes the one before.
+            PrefrlError: it has been withdrawn elsewhere; the next call undoes the one before.
         """
         if not self._given:
             return False
         showing = self._given[-1]
         try:
             self._store.withdraw(showing.query.id, self._labeler, showing.repeat, self._lease_s)
-        except ValueError:
+        except PrefrlError:
             self._forget_last()
             raise
         self._forget_last()  # not before: where the store cannot be reached, undo is tried again

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from prefrl.core.errors import PrefrlError
+
 EPISODES = ("before", "midway", "after")
 
 
@@ -126,7 +128,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Arrays and metadata of a safetensors file; nothing where there is none.
 
     Raises:
-        ValueError: it is damaged.
+        PrefrlError: it is damaged.
     """
     if not path.exists():
         return {}, {}
@@ -135,7 +137,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             names = file.keys()
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}; a report without it is made once it is gone") from error
+        raise PrefrlError(f"{path} is damaged: {error}; a report without it is made once it is gone") from error
 
 
 def _episode(path: Path) -> Episode | None:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from prefrl.core.errors import PrefrlError
 from prefrl.preferences.dataset import PreferenceBatch, PreferenceDataset
 from prefrl.queries import AnsweredQuery, Query
 from prefrl.rewards.ensemble import Ensemble
@@ -90,7 +91,7 @@ class EncodedPreferences:
         """Encodes what is new in the dataset since the last time, and forgets what is gone from it.
 
         Raises:
-            ValueError: segments of different lengths.
+            PrefrlError: segments of different lengths.
         """
         present = set(dataset.numbers)
         self._keep([place for place, number in enumerate(self._numbers) if number in present])
@@ -181,7 +182,9 @@ class EncodedPreferences:
         if len(self._sizes):
             lengths.add(self.actions.shape[1])
         if len(lengths) > 1:
-            raise ValueError(f"segments of {sorted(lengths)} steps cannot be trained on together; keep one clip length")
+            raise PrefrlError(
+                f"segments of {sorted(lengths)} steps cannot be trained on together; keep one clip length"
+            )
         return lengths.pop()
 
     def _channels_first(self, name: str, segment: Segment) -> np.ndarray:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import Precision, build
 from prefrl.moments import RunningMoments
 from prefrl.rewards.config import RewardConfig, with_new_names
@@ -176,7 +177,7 @@ class Ensemble:
         """A saved ensemble, for the spaces it is to be used with.
 
         Raises:
-            ValueError: no reward model there, a damaged one, or one made for other spaces.
+            PrefrlError: no reward model there, a damaged one, or one made for other spaces.
         """
         folder = Path(folder)
         description, state = _read(folder)
@@ -185,17 +186,17 @@ class Ensemble:
         made_for, given = description["spaces"], ensemble.inputs.signature()
         for kind in ("observation", "action"):
             if made_for[kind] != given[kind]:
-                raise ValueError(f"{folder} was made for {kind}s {made_for[kind]}, but here they are {given[kind]}")
+                raise PrefrlError(f"{folder} was made for {kind}s {made_for[kind]}, but here they are {given[kind]}")
         ensemble.load_state(state)
         return ensemble
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not (folder / DESCRIPTION).exists():
-        raise ValueError(f"no reward model in {folder}: {DESCRIPTION} is missing")
+        raise PrefrlError(f"no reward model in {folder}: {DESCRIPTION} is missing")
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         description["config"] = build(RewardConfig, with_new_names(description["config"]))
         return description, load_file(folder / WEIGHTS)
     except (ValueError, KeyError, SafetensorError, OSError) as error:
-        raise ValueError(f"the reward model in {folder} is damaged: {error}") from error
+        raise PrefrlError(f"the reward model in {folder} is damaged: {error}") from error

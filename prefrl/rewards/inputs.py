@@ -14,6 +14,7 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
+from prefrl.core.errors import PrefrlError
 from prefrl.segments import Observations
 from prefrl.tensors import on_device
 
@@ -43,7 +44,7 @@ class Inputs:
     """
 
     def __init__(self, observation_space: spaces.Space, action_space: spaces.Space) -> None:
-        """Raises ValueError for a space that is not supported, by its name."""
+        """Raises PrefrlError for a space that is not supported, by its name."""
         self.observation_space, self.action_space = observation_space, action_space
         named = _named_spaces(observation_space)
         self._images = {name: _channels_first(space) for name, space in named.items() if is_image_space(space)}
@@ -122,7 +123,7 @@ def _vector_size(name: str, space: spaces.Space) -> int:
         return int(np.prod(space.shape))
     if isinstance(space, spaces.Discrete):
         return int(space.n)
-    raise ValueError(
+    raise PrefrlError(
         f"a reward model cannot read the {type(space).__name__} observation {name!r}; "
         "supported: Box, Discrete, and Dict of these"
     )
@@ -137,7 +138,7 @@ def _action_size(space: spaces.Space) -> int:
         return int(space.nvec.sum())
     if isinstance(space, spaces.MultiBinary):
         return int(np.prod(space.shape))
-    raise ValueError(
+    raise PrefrlError(
         f"a reward model cannot read {type(space).__name__} actions; "
         "supported: Box, Discrete, MultiDiscrete, MultiBinary"
     )

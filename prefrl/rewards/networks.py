@@ -14,7 +14,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from prefrl.names import look_up_or_load
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up_or_load
 from prefrl.rewards.images import Halved, paper_trunk, trunk
 from prefrl.rewards.inputs import InputShapes
 
@@ -132,10 +133,10 @@ def mlp(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module
     """The paper's network for control: vectors only.
 
     Raises:
-        ValueError: there are images to read.
+        PrefrlError: there are images to read.
     """
     if shapes.images:
-        raise ValueError(f"network mlp reads vectors, but {sorted(shapes.images)} are images; use cnn")
+        raise PrefrlError(f"network mlp reads vectors, but {sorted(shapes.images)} are images; use cnn")
     return RewardNetwork(shapes, hidden, members)
 
 
@@ -143,10 +144,10 @@ def cnn(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.Module
     """Convolutions on every image, with the action and any vectors beside them: the default for games.
 
     Raises:
-        ValueError: there is no image to read.
+        PrefrlError: there is no image to read.
     """
     if not shapes.images:
-        raise ValueError("network cnn reads images, but the observation has none; use mlp")
+        raise PrefrlError("network cnn reads images, but the observation has none; use mlp")
     return RewardNetwork(shapes, hidden, members)
 
 
@@ -154,10 +155,10 @@ def paper_cnn(shapes: InputShapes, hidden: tuple[int, ...], members: int) -> nn.
     """The paper's network for Atari, to the letter where `hidden` is (64,).
 
     Raises:
-        ValueError: the observation is not one stack of 4 frames of 84x84.
+        PrefrlError: the observation is not one stack of 4 frames of 84x84.
     """
     if shapes.vectors or list(shapes.images.values()) != [(4, 84, 84)]:
-        raise ValueError(
+        raise PrefrlError(
             f"network paper_cnn reads 4 frames of 84x84, not {shapes.images | shapes.vectors}; use cnn or mlp"
         )
     return PaperCnn((4, 84, 84), hidden, members)

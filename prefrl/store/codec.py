@@ -24,6 +24,7 @@ import zlib
 
 import numpy as np
 
+from prefrl.core.errors import PrefrlError
 from prefrl.segments import Segment, stacked, unstacked
 
 _STACKS = "stacks"
@@ -33,12 +34,12 @@ def encode(segment: Segment) -> bytes:
     """The segment's arrays as one blob; not its environment's id, which the store keeps beside it.
 
     Raises:
-        ValueError: an array holds Python objects.
+        PrefrlError: an array holds Python objects.
     """
     arrays = segment.arrays()
     for name, array in arrays.items():
         if array.dtype.hasobject:
-            raise ValueError(f"cannot store {name} of a segment: it holds Python objects")
+            raise PrefrlError(f"cannot store {name} of a segment: it holds Python objects")
     header, parts = {}, []
     for name, array in arrays.items():
         frames = _frames(array)
@@ -51,7 +52,7 @@ def decode(segment_id: str, env_id: str, blob: bytes) -> Segment:
     """The inverse of `encode`. The arrays are read-only.
 
     Raises:
-        ValueError: the blob is damaged: it does not give the segment of that id.
+        PrefrlError: the blob is damaged: it does not give the segment of that id.
     """
     try:
         segment = Segment.from_arrays(env_id, _arrays(zlib.decompress(blob)))
@@ -59,7 +60,7 @@ def decode(segment_id: str, env_id: str, blob: bytes) -> Segment:
     except Exception:  # damaged bytes may look like anything
         intact = False
     if not intact:
-        raise ValueError(f"segment {segment_id} is damaged: its bytes do not give the steps it is named by")
+        raise PrefrlError(f"segment {segment_id} is damaged: its bytes do not give the steps it is named by")
     return segment
 
 

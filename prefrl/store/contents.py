@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
 
-from prefrl.names import unknown
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import unknown
 from prefrl.queries import KINDS, Answer, LabelerKind, Past, Query, Record, Remarks, usual_kind
 from prefrl.segments import Segment
 from prefrl.store import codec, statements
@@ -85,11 +86,11 @@ def insert_labelers(connection: Connection, kinds: dict[str, LabelerKind | None]
     """Adds labelers that are not there yet, by name; of a kind None the one that the name says.
 
     Raises:
-        ValueError: there is no such kind.
+        PrefrlError: there is no such kind.
     """
     for kind in kinds.values():
         if kind is not None and kind not in KINDS:
-            raise ValueError(unknown("kind of labeler", kind, KINDS))
+            raise PrefrlError(unknown("kind of labeler", kind, KINDS))
     rows = [{"name": name, "kind": kind or usual_kind(name)} for name, kind in kinds.items()]
     insert_new(connection, labelers, rows)
 
@@ -98,12 +99,12 @@ def order_shown(shown: Sequence[int] | None, swapped: bool, num_segments: int) -
     """Which of a query's segments was shown first, second, ...: as given, or all in the query's order or in reverse.
 
     Raises:
-        ValueError: not each segment once.
+        PrefrlError: not each segment once.
     """
     if shown is None:
         return tuple(range(num_segments))[:: -1 if swapped else 1]
     if sorted(shown) != list(range(num_segments)):
-        raise ValueError(f"each of the {num_segments} segments is shown once, got the order {tuple(shown)}")
+        raise PrefrlError(f"each of the {num_segments} segments is shown once, got the order {tuple(shown)}")
     return tuple(int(position) for position in shown)
 
 
@@ -111,19 +112,19 @@ def check_shape(connection: Connection, query_id: str, answer: Answer, remarks: 
     """Refuses ranks and ratings that are not one a segment of a query that there is; returns how many it has."""
     num_segments = connection.execute(statements.count_segments(query_id)).scalar_one()
     if not num_segments:
-        raise ValueError(f"the store has no query {query_id}")
+        raise PrefrlError(f"the store has no query {query_id}")
     if answer.ranks is not None and len(answer.ranks) != num_segments:
-        raise ValueError(f"query {query_id} has {num_segments} segments, got ranks {answer.ranks}")
+        raise PrefrlError(f"query {query_id} has {num_segments} segments, got ranks {answer.ranks}")
     if remarks.rating is not None and len(remarks.rating) != num_segments:
-        raise ValueError(f"query {query_id} has {num_segments} segments, got ratings {remarks.rating}")
+        raise PrefrlError(f"query {query_id} has {num_segments} segments, got ratings {remarks.rating}")
     return num_segments
 
 
 def read_one(connection: Connection, query_id: str) -> Query:
-    """A query with its segments; ValueError where there is none of that id."""
+    """A query with its segments; PrefrlError where there is none of that id."""
     rows = connection.execute(statements.query_rows().where(queries.c.id == query_id)).all()
     if not rows:
-        raise ValueError(f"the store has no query {query_id}")
+        raise PrefrlError(f"the store has no query {query_id}")
     return read(connection, rows)[query_id]
 
 
@@ -146,9 +147,9 @@ def segment_ids(connection: Connection, past: Past | None) -> dict[str, list[str
     return found
 
 
-def refused(query_id: str, labeler: str, ranks: str | None, answer: Answer) -> ValueError:
+def refused(query_id: str, labeler: str, ranks: str | None, answer: Answer) -> PrefrlError:
     """What is wrong with an answer where another one stands."""
-    return ValueError(
+    return PrefrlError(
         f"{labeler} answered query {query_id} before, with {to_answer(ranks)}; "
         f"that stays until it is withdrawn, {answer} was refused"
     )

@@ -10,6 +10,7 @@ import sqlalchemy
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.schema import CreateColumn
 
+from prefrl.core.errors import PrefrlError
 from prefrl.queries import KINDS, usual_kind
 from prefrl.store.tables import SCHEMA_VERSION, claims, labelers, meta, metadata
 
@@ -18,12 +19,12 @@ def check_unused(connection: Connection, now: float) -> None:
     """Refuses a store in which somebody holds a query.
 
     Raises:
-        ValueError: a lease is live.
+        PrefrlError: a lease is live.
     """
     held = select(claims.c.labeler, func.max(claims.c.until)).where(claims.c.until > now).group_by(claims.c.labeler)
     if row := connection.execute(held).first():
         labeler, until = row
-        raise ValueError(f"{labeler} is labeling from it; try again in {until - now:.0f} s")
+        raise PrefrlError(f"{labeler} is labeling from it; try again in {until - now:.0f} s")
 
 
 def add_columns(connection: Connection) -> None:
@@ -47,7 +48,7 @@ def back_up(path: Path, version: str) -> Path:
     """Copies a SQLite store, with what is in its WAL, to a file beside it; returns that.
 
     Raises:
-        ValueError: it cannot be written.
+        PrefrlError: it cannot be written.
     """
     copy = path.with_name(f"{path.name}.version{version}")
     draft = path.with_name(f".{copy.name}.part")
@@ -56,7 +57,7 @@ def back_up(path: Path, version: str) -> Path:
             source.backup(target)
         draft.replace(copy)
     except (sqlite3.Error, OSError) as error:
-        raise ValueError(f"its backup {copy} cannot be written: {error}") from error
+        raise PrefrlError(f"its backup {copy} cannot be written: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
     return copy

@@ -16,7 +16,8 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import DBAPIError
 
 from prefrl import __version__
-from prefrl.names import look_up
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up
 from prefrl.presence import no_other_trainer
 from prefrl.store import migration, postgresql, sqlite
 from prefrl.store.tables import MIGRATED, SCHEMA_VERSION, meta, metadata
@@ -35,7 +36,7 @@ def open_database(location: str | Path, now: float, *, make: bool) -> Engine:
         make: make the tables where there are none.
 
     Raises:
-        ValueError: what is there is no store, one of another version, or one that cannot be migrated now; it stays as
+        PrefrlError: what is there is no store, one of another version, or one that cannot be migrated now; it stays as
             it is.
     """
     path = sqlite.sqlite_path(location)
@@ -45,7 +46,7 @@ def open_database(location: str | Path, now: float, *, make: bool) -> Engine:
             if path is not None and _version(engine) in MIGRATED:
                 _migrate(engine, path, now)
             _check_version(engine)
-    except ValueError:
+    except PrefrlError:
         engine.dispose()
         raise
     return engine
@@ -72,7 +73,7 @@ def migrate(location: str | Path, now: float) -> Migration:
     """Brings a store up to date where it is.
 
     Raises:
-        ValueError: there is none, it is none, it is of a version that cannot be migrated, or somebody uses it.
+        PrefrlError: there is none, it is none, it is of a version that cannot be migrated, or somebody uses it.
     """
     path = sqlite.sqlite_path(location)
     engine = _open_server(str(location), now, make=False) if path is None else _open_file(path, now, make=False)
@@ -101,8 +102,8 @@ def _migrate(engine: Engine, path: Path | None, now: float) -> Path | None:
             if path is not None:
                 backup = migration.back_up(path, version)
             migration.add_columns(connection)
-    except ValueError as error:
-        raise ValueError(
+    except PrefrlError as error:
+        raise PrefrlError(
             f"cannot convert {_name(engine)} from version {version} of preference stores to {SCHEMA_VERSION}: {error}"
         ) from error
     return backup
@@ -128,8 +129,8 @@ def _open_server(url: str, now: float, make: bool) -> Engine:
     return engine
 
 
-def _missing(where: str) -> ValueError:
-    return ValueError(f"no store at {where}; `prefrl train` makes one in its output folder")
+def _missing(where: str) -> PrefrlError:
+    return PrefrlError(f"no store at {where}; `prefrl train` makes one in its output folder")
 
 
 @contextmanager
@@ -139,14 +140,14 @@ def _explained(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
-        raise ValueError(f"cannot open {_name(engine)} as a preference store: {reason}") from error
+        raise PrefrlError(f"cannot open {_name(engine)} as a preference store: {reason}") from error
 
 
 def connect_server(url: str) -> Engine:
     """Engine on the database of a URL other than SQLite's.
 
     Raises:
-        ValueError: no database that a store can be in, or no driver for it.
+        PrefrlError: no database that a store can be in, or no driver for it.
     """
     parsed = make_url(url)
     look_up("database", parsed.get_backend_name(), INSERTS)
@@ -189,13 +190,13 @@ def _check_version(engine: Engine) -> None:
         facts = _facts(connection)
     found = facts.get("schema_version")
     if found in MIGRATED:
-        raise ValueError(
+        raise PrefrlError(
             f"{_name(engine)} is a preference store of version {found}, this prefrl reads {SCHEMA_VERSION}; "
             f"convert it with `prefrl migrate {_name(engine)}`"
         )
     if found != str(SCHEMA_VERSION):
         maker = facts.get("created_by", "an unknown program")
-        raise ValueError(
+        raise PrefrlError(
             f"{_name(engine)} is a preference store of version {found}, this prefrl reads {SCHEMA_VERSION}; "
             f"open it with the one that made it ({maker}), or start a new one in another folder"
         )

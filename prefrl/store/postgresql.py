@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from prefrl.core.errors import PrefrlError
+
 WRITE_LOCK = int.from_bytes(b"prefrl")  # any number that others who use the database do not lock, too
 CONNECT_S = 10  # how long to wait for the server
 WAIT_S = 30  # how long a writer waits for another one, and how long the server waits for one that has gone silent
@@ -17,7 +19,7 @@ def connect(url: URL) -> Engine:
     Row locks would not do: a claim that waited for another one would decide by what it had read before.
 
     Raises:
-        ValueError: the driver is not installed.
+        PrefrlError: the driver is not installed.
     """
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
@@ -29,7 +31,7 @@ def connect(url: URL) -> Engine:
             connect_args={} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_S},
         )
     except ModuleNotFoundError as error:
-        raise ValueError(
+        raise PrefrlError(
             f"{url.drivername} needs {error.name}, which is not installed; pip install 'prefrl[postgres]'"
         ) from error
     event.listen(engine, "connect", _configure)

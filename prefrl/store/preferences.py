@@ -12,6 +12,7 @@ from typing import Self
 
 from sqlalchemy import Connection, select, update
 
+from prefrl.core.errors import PrefrlError
 from prefrl.queries import Answer, AnsweredQuery, Comparison, LabelerKind, Pair, Past, Query, Record, Remarks
 from prefrl.store import contents, statements
 from prefrl.store.opening import insert, open_database
@@ -57,7 +58,7 @@ class PreferenceStore:
             clock: the time in seconds since 1970.
 
         Raises:
-            ValueError: what is there is no store, or one of another version; it stays as it is.
+            PrefrlError: what is there is no store, or one of another version; it stays as it is.
         """
         self._clock = clock
         self._open(location, clock, make=True)
@@ -67,7 +68,7 @@ class PreferenceStore:
         """Opens a store that somebody else made.
 
         Raises:
-            ValueError: there is none.
+            PrefrlError: there is none.
         """
         store = cls.__new__(cls)
         store._open(location, clock, make=False)
@@ -105,7 +106,7 @@ class PreferenceStore:
             name: what a person calls it.
 
         Raises:
-            ValueError: it belongs to another run.
+            PrefrlError: it belongs to another run.
         """
         with self._write() as connection:
             contents.insert_new(connection, meta, [{"key": "owner", "value": f"{run_id} {name}"}])
@@ -115,12 +116,12 @@ class PreferenceStore:
         """Refuses a store that belongs to another run than this one, or without one to any.
 
         Raises:
-            ValueError: it does.
+            PrefrlError: it does.
         """
         with self._reading.begin() as connection:
             owner, _, name = (contents.fact(connection, "owner") or "").partition(" ")
         if owner not in ("", run_id):
-            raise ValueError(
+            raise PrefrlError(
                 f"this store has the answers of another run, {name}; give each its own `store`, or none for a "
                 "file in its folder; answers can be exported from one and imported into the other"
             )
@@ -141,7 +142,7 @@ class PreferenceStore:
         """One query with its segments.
 
         Raises:
-            ValueError: there is none of that id.
+            PrefrlError: there is none of that id.
         """
         with self._reading.begin() as connection:
             return contents.read_one(connection, query_id)
@@ -215,7 +216,7 @@ class PreferenceStore:
             remarks: what the labeler added.
 
         Raises:
-            ValueError: no such query, not one rank or rating a segment, not each of them shown once, no such kind, or
+            PrefrlError: no such query, not one rank or rating a segment, not each of them shown once, no such kind, or
                 the labeler answered otherwise before.
         """
         ranks = contents.to_ranks(answer)
@@ -242,14 +243,14 @@ class PreferenceStore:
         The query is open again and this labeler holds it; a repeat neither closed it nor opens it.
 
         Raises:
-            ValueError: the labeler has no answer there that counts.
+            PrefrlError: the labeler has no answer there that counts.
         """
         now = self._clock()
         with self._write() as connection:
             found = connection.execute(statements.answer_of(query_id, labeler, repeat)).one_or_none()
             if found is None:
                 what = "repeated answer" if repeat else "answer"
-                raise ValueError(f"{labeler} has no {what} to query {query_id} that could be withdrawn")
+                raise PrefrlError(f"{labeler} has no {what} to query {query_id} that could be withdrawn")
             connection.execute(update(answers).where(answers.c.id == found.id).values(withdrawn_at=now))
             if not repeat:
                 connection.execute(update(queries).where(queries.c.id == query_id).values(expired_at=None))
@@ -273,7 +274,7 @@ class PreferenceStore:
             How many were added or withdrawn.
 
         Raises:
-            ValueError: not one rank a segment, or a labeler answered a query otherwise here, and that stands.
+            PrefrlError: not one rank a segment, or a labeler answered a query otherwise here, and that stands.
         """
         changed = 0
         with self._write() as connection:

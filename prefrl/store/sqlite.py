@@ -16,6 +16,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from prefrl.core.errors import PrefrlError
+
 BUSY_MS = 30_000  # how long a writer waits for another one
 NETWORK_FILE_SYSTEMS = {
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "drvfs", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs4",
@@ -30,14 +32,14 @@ def sqlite_path(location: str | Path) -> Path | None:
     """The file that `location` names, be it a path or a URL; None if it is the URL of another database.
 
     Raises:
-        ValueError: it is neither.
+        PrefrlError: it is neither.
     """
     if "://" not in str(location):
         return Path(location)
     try:
         url = make_url(str(location))
     except ArgumentError as error:
-        raise ValueError(
+        raise PrefrlError(
             f"cannot read {location!s} as a database's URL; postgresql+psycopg://USER@HOST/NAME is one"
         ) from error
     return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
@@ -59,10 +61,10 @@ def create(path: Path, fill: Callable[[Engine], None]) -> None:
     It gets its name when it is whole: killed here, a process leaves no half a store, and no other sees one.
 
     Raises:
-        ValueError: its folder does not exist.
+        PrefrlError: its folder does not exist.
     """
     if not path.parent.is_dir():
-        raise ValueError(f"cannot make {path}: there is no folder {path.parent}")
+        raise PrefrlError(f"cannot make {path}: there is no folder {path.parent}")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         draft = Path(folder) / path.name
         with closing(sqlite3.connect(draft)) as connection:

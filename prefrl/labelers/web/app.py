@@ -18,6 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from prefrl.core.errors import PrefrlError
+from prefrl.core.registry import look_up
 from prefrl.labelers.base import person_name
 from prefrl.labelers.session import ON_SCREEN
 from prefrl.labelers.subject import Subject
@@ -26,7 +28,6 @@ from prefrl.labelers.web.guard import Guard
 from prefrl.labelers.web.messages import read_message
 from prefrl.labelers.web.progress import progress
 from prefrl.labelers.web.tabs import Tab, Tabs
-from prefrl.names import look_up
 from prefrl.store import PreferenceStore
 
 PAGES = Path(__file__).parent / "pages"
@@ -106,11 +107,11 @@ class Desk:
         given = await read_message(request, name=str)
         try:
             name = person_name(given["name"])
-        except ValueError as error:
+        except PrefrlError as error:
             raise HTTPException(400, str(error)) from None
         try:
             tab = await run_in_threadpool(self._tabs.open, name)
-        except ValueError as error:
+        except PrefrlError as error:
             raise HTTPException(429, str(error)) from None
         return await self._state(self._tabs.find(tab), 201, tab=tab)
 
@@ -119,7 +120,7 @@ class Desk:
         tab = self._tab(request)
         try:
             look_up("choice", given["choice"], ON_SCREEN)
-        except ValueError as error:
+        except PrefrlError as error:
             raise HTTPException(400, str(error)) from None
         said = await run_in_threadpool(tab.answer, given["turn"], given["choice"])
         return await self._state(tab, 409 if said else 200, error=said)
@@ -151,7 +152,7 @@ class Desk:
         try:
             # Shielded: others may wait for the same clip.
             video = await asyncio.shield(asyncio.wrap_future(self._clips.clip(segments[rank], rank)))
-        except ValueError as error:
+        except PrefrlError as error:
             raise HTTPException(409, str(error)) from None
         return Response(video, media_type="video/webm")
 

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from prefrl.core.errors import PrefrlError
 from prefrl.segments import Segment
 
 KEPT = 400  # clips: about 20 MB, and as far back as a person undoes
@@ -36,7 +37,7 @@ class Clips:
         kept: clips to keep at most.
 
     Raises:
-        ValueError: from `start`, nothing draws this.
+        PrefrlError: from `start`, nothing draws this.
     """
 
     def __init__(self, start: Callable[[], Draw], kept: int = KEPT) -> None:
@@ -56,7 +57,7 @@ class Clips:
             self._changed.notify()
 
     def clip(self, segment: Segment, rank: int = 0) -> Future[bytes]:
-        """The WebM of a segment, there or still to come; a ValueError in it says why nothing draws it.
+        """The WebM of a segment, there or still to come; a PrefrlError in it says why nothing draws it.
 
         Args:
             rank: of those that are waited for the lowest is drawn first.
@@ -94,7 +95,7 @@ class Clips:
             segment, clip = job
             try:
                 clip.set_result(self._drawn(segment))
-            except ValueError as error:
+            except PrefrlError as error:
                 clip.set_exception(error)
         if self._draw is not None:
             self._draw.close()
@@ -118,7 +119,7 @@ class Clips:
 
     def _drawn(self, segment: Segment) -> bytes:
         if segment.render_states is None:
-            raise ValueError("this clip keeps nothing to draw it by")
+            raise PrefrlError("this clip keeps nothing to draw it by")
         try:
             self._draw = self._draw or self._start()
             return self._draw(segment.render_states)
@@ -126,4 +127,4 @@ class Clips:
             if self._draw is not None:
                 self._draw.close()
             self._draw = None
-            raise ValueError("the process that draws the clips has died") from error
+            raise PrefrlError("the process that draws the clips has died") from error

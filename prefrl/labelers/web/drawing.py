@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from prefrl.clips import CELL, enlarged, recorded, shown_fps, webm
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.drawing import PacedRenderer, become_a_drawing_process
 
 PIXELS = 480  # width and height of a clip that is drawn, at most
@@ -24,7 +25,7 @@ def draw_until_closed(
     with PacedRenderer(env_id, horizon, on_end) as paced:
         try:
             paced.open(PIXELS)
-        except ValueError as error:
+        except PrefrlError as error:
             connection.send(str(error))
             return
         connection.send("")
@@ -45,7 +46,7 @@ class DrawingProcess:
         """Starts the process and waits until it can draw.
 
         Raises:
-            ValueError: nothing draws this environment.
+            PrefrlError: nothing draws this environment.
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
@@ -60,7 +61,7 @@ class DrawingProcess:
             said = f"cannot draw {env_id}: the process that draws has died"
         if said:
             self.close()
-            raise ValueError(said)
+            raise PrefrlError(said)
 
     def __call__(self, states: np.ndarray) -> bytes:
         """[T, S] render states as a WebM.

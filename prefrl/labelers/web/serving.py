@@ -15,6 +15,7 @@ import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.subject import Subject
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
@@ -44,7 +45,7 @@ def serve(
         question: to be asked from now on; None for the one that is.
 
     Raises:
-        ValueError: the address is refused or taken, or nothing draws the environment.
+        PrefrlError: the address is refused or taken, or nothing draws the environment.
     """
     check_names(host, allow_host)
     listening = listen(host, port)
@@ -84,24 +85,24 @@ def check_names(host: str, allow_host: Sequence[str]) -> None:
     """Refuses what would let anybody in by any name.
 
     Raises:
-        ValueError: another address without names, or what is no name.
+        PrefrlError: another address without names, or what is no name.
     """
     for name in allow_host:
         match = HOST.fullmatch(name.lower())
         if match is None or match["port"]:
-            raise ValueError(f"`allow_host` takes names without a port, such as 192.168.1.20, got {name!r}")
+            raise PrefrlError(f"`allow_host` takes names without a port, such as 192.168.1.20, got {name!r}")
     if not _is_loopback(host) and not allow_host:
-        raise ValueError(f"`host` {host} needs `allow_host` with the names that others call this machine by")
+        raise PrefrlError(f"`host` {host} needs `allow_host` with the names that others call this machine by")
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
     Raises:
-        ValueError: it cannot, and why.
+        PrefrlError: it cannot, and why.
     """
     if not 0 <= port < 65536:
-        raise ValueError(f"a port is a number from 0 to 65535, got {port}")
+        raise PrefrlError(f"a port is a number from 0 to 65535, got {port}")
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     if os.name == "posix":  # on Windows it would let two servers listen at once
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,7 +113,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.close()
         taken = error.errno == errno.EADDRINUSE
         why = "is in use; leave `port` away for one that is free" if taken else f"cannot be had: {error.strerror}"
-        raise ValueError(f"port {port} of {host} {why}") from error
+        raise PrefrlError(f"port {port} of {host} {why}") from error
     return listening
 
 

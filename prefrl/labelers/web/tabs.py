@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.session import Choice, LabelingSession, Showing
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
@@ -34,7 +35,7 @@ class Tab:
         """Takes an answer down; returns what went wrong, or "".
 
         Raises:
-            ValueError: no such choice.
+            PrefrlError: no such choice.
         """
         with self._lock:
             if turn != self._update() or self._session.current is None:
@@ -83,7 +84,7 @@ class Tab:
         said = ""
         try:
             change()
-        except ValueError as error:
+        except PrefrlError as error:
             said = str(error)
         self._turn, self._on_screen = self._turn + 1, self._session.current
         self._refill()
@@ -131,12 +132,12 @@ class Tabs:
         """A new sitting; returns its id.
 
         Raises:
-            ValueError: too many are open.
+            PrefrlError: too many are open.
         """
         self.forget_unseen()
         with self._lock:
             if len(self._tabs) >= MOST_TABS:
-                raise ValueError(f"{MOST_TABS} tabs are open already; close some")
+                raise PrefrlError(f"{MOST_TABS} tabs are open already; close some")
             (rng,) = self._rng.spawn(1)
         session = LabelingSession(self._store, labeler, rng, repeat=self._repeat, clock=self._clock)
         name = secrets.token_urlsafe(16)

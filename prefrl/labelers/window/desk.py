@@ -11,6 +11,7 @@ from typing import cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.session import Choice, LabelingSession, Showing
 from prefrl.labelers.subject import NOTHING_SAID, Trainer
 from prefrl.labelers.window.actions import Action
@@ -116,7 +117,7 @@ class DeskThread:
             stored = self._insist(
                 lambda: session.answer(cast(Choice, choice.value)), lambda: session.current is not showing, NOT_SAVED
             )
-        except ValueError:  # the same person answered it in another window; the next pair lies before them
+        except PrefrlError:  # the same person answered it in another window; the next pair lies before them
             return self._publish("This pair was answered elsewhere")
         if stored:
             self._waiting = max(0, self._waiting - 1)
@@ -126,7 +127,7 @@ class DeskThread:
         try:
             if self._insist(self._session.undo, lambda: False, NOT_TAKEN_BACK):
                 self._publish()
-        except ValueError:
+        except PrefrlError:
             self._publish("That answer was withdrawn elsewhere")
 
     def _insist(self, what: Callable[[], object], done: Callable[[], bool], trouble: str) -> bool:

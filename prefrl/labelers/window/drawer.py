@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Literal
 
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.window.clip import Clip, ScreenClip
 from prefrl.labelers.window.drawing import Drawn, Job, serve
 from prefrl.segments import Segment
@@ -55,10 +56,10 @@ class Drawer:
         """The clip of a segment, or None while it is being drawn.
 
         Raises:
-            ValueError: nothing draws it.
+            PrefrlError: nothing draws it.
         """
         if self._error:
-            raise ValueError(self._error)
+            raise PrefrlError(self._error)
         return self._clips.get(segment.id)
 
     def close(self) -> None:
@@ -88,7 +89,7 @@ class Drawer:
                 self._hold(segment, _drawn(self._connection, segment, height))
             except (EOFError, OSError):
                 self._error = "" if self._closed else "the process that draws the clips has died"
-            except ValueError as error:
+            except PrefrlError as error:
                 self._error = str(error)
             self._on_drawn()
 
@@ -100,10 +101,10 @@ class Drawer:
 
 def _drawn(connection: Connection, segment: Segment, height: int) -> Clip:
     if segment.render_states is None:
-        raise ValueError(f"segments of {segment.env_id} keep nothing to draw them by; nobody can look at them")
+        raise PrefrlError(f"segments of {segment.env_id} keep nothing to draw them by; nobody can look at them")
     connection.send(Job(segment.render_states, height))
     answer: Drawn = connection.recv()
     if answer.error:
-        raise ValueError(answer.error)
+        raise PrefrlError(answer.error)
     kind = ScreenClip if segment.recorded else Clip
     return kind([connection.recv_bytes() for _ in range(answer.frames)], answer.size)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from prefrl.clips import recorded
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.drawing import PacedRenderer, become_a_drawing_process
 from prefrl.labelers.window.layout import ASPECT
 
@@ -53,7 +54,7 @@ def serve(connection: Connection, env_id: str, horizon: int | None, on_end: Lite
                 with paced.clip(job.states, job.shown_height) as draw:
                     frames = (draw(state[None]) for state in job.states)
                     _send_clip(connection, frames, len(job.states), paced.size)
-            except ValueError as error:
+            except PrefrlError as error:
                 connection.send(Drawn(error=str(error)))
 
 

@@ -36,7 +36,7 @@ def label_in_window(
         on_show: see `Window`.
 
     Raises:
-        ValueError: that is no person's name, there is no display, or nothing draws this environment.
+        PrefrlError: that is no person's name, there is no display, or nothing draws this environment.
     """
     labeler = person_name(labeler)  # before a window opens
     changed = pygame.event.custom_type()

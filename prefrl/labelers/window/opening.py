@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pygame
 
+from prefrl.core.errors import PrefrlError
 from prefrl.labelers.window.theme import forget_fonts
 
 WIDTH, HEIGHT = 1280, 720
@@ -17,10 +18,10 @@ NO_PICTURE = ("dummy", "offscreen", "evdev")  # what SDL falls back to where it 
 
 
 def check_display(instead: str) -> None:
-    """Raises ValueError where there is no display to open a window on, and names what to do instead."""
+    """Raises PrefrlError where there is no display to open a window on, and names what to do instead."""
     asked_for = os.environ.get("SDL_VIDEODRIVER")
     if sys.platform == "linux" and not any((asked_for, os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY"))):
-        raise ValueError(f"there is no display to open a window on; {instead}")
+        raise PrefrlError(f"there is no display to open a window on; {instead}")
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def window(caption: str, instead: str) -> Iterator[pygame.Surface]:
     """A resizable window, most of a large display, and all of one that is small.
 
     Raises:
-        ValueError: no display, or one that cannot be reached.
+        PrefrlError: no display, or one that cannot be reached.
     """
     with display(instead):
         pygame.display.set_caption(caption)
@@ -40,16 +41,16 @@ def display(instead: str) -> Iterator[None]:
     """pygame's display and fonts, for as long as the context.
 
     Raises:
-        ValueError: no display, or one that cannot be reached.
+        PrefrlError: no display, or one that cannot be reached.
     """
     check_display(instead)
     try:
         pygame.display.init()  # not pygame.init: there is no sound to set up
     except pygame.error as error:
-        raise ValueError(f"no window can be opened: {error}; {instead}") from error
+        raise PrefrlError(f"no window can be opened: {error}; {instead}") from error
     try:
         if pygame.display.get_driver() in NO_PICTURE and not os.environ.get("SDL_VIDEODRIVER"):
-            raise ValueError(f"the display cannot be reached; {instead}")
+            raise PrefrlError(f"the display cannot be reached; {instead}")
         pygame.font.init()
         yield
     finally:

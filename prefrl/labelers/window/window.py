@@ -69,7 +69,7 @@ class Window:
         """Shows pairs and takes answers until the person leaves.
 
         Raises:
-            ValueError: a pair cannot be drawn.
+            PrefrlError: a pair cannot be drawn.
         """
         while self._open:
             now = time.monotonic()

@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from prefrl.core.errors import PrefrlError
+
 T = TypeVar("T")
 
 
@@ -14,10 +16,10 @@ def look_up(kind: str, name: str, known: Mapping[str, T]) -> T:
     """The value that `name` stands for.
 
     Raises:
-        ValueError: unknown name; says which known one is near and which there are.
+        PrefrlError: unknown name; says which known one is near and which there are.
     """
     if name not in known:
-        raise ValueError(unknown(kind, name, known))
+        raise PrefrlError(unknown(kind, name, known))
     return known[name]
 
 
@@ -38,10 +40,10 @@ def load_plugin(name: str) -> Any:
     """The object that `module:name` names.
 
     Raises:
-        ValueError: there is no such module, or nothing of that name in it.
+        PrefrlError: there is no such module, or nothing of that name in it.
     """
     module, attribute = name.split(":", 1)
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot load {name!r}: {error}") from error
+        raise PrefrlError(f"cannot load {name!r}: {error}") from error

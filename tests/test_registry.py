@@ -1,6 +1,6 @@
 import pytest
 
-from prefrl.names import look_up, look_up_or_load
+from prefrl.core.registry import look_up, look_up_or_load
 
 
 def test_an_unknown_name_is_met_with_the_nearest_and_all_known():
