@@ -262,7 +262,7 @@ class TestBadFiles:
 
     def test_another_form(self, filled, file):
         export_preferences(filled, file)
-        assert "not of the form that `prefrl answers DIR --export` writes" in self.refused(filled, file)
+        assert "not of the form that exported answers have" in self.refused(filled, file)
 
     @pytest.mark.parametrize(
         "column, value, message",

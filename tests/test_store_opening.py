@@ -166,7 +166,7 @@ class TestNetworkFileSystems:
                 assert sql(store, "PRAGMA journal_mode") == [("delete",)]
         (said,) = caplog.messages
         assert "net is on a network file system (nfs4)" in said
-        assert "--store postgresql+psycopg://" in said
+        assert "PostgreSQL database, such as postgresql+psycopg://" in said
         assert "\n" not in said
 
 

@@ -39,7 +39,7 @@ class TestServing:
         check_names("127.0.0.1", ())
         check_names("localhost", ())
         check_names("0.0.0.0", ("192.168.1.20", "my-laptop.local"))
-        with pytest.raises(ValueError, match="--host 0.0.0.0 needs --allow-host"):
+        with pytest.raises(ValueError, match="`host` 0.0.0.0 needs `allow_host`"):
             check_names("0.0.0.0", ())
         with pytest.raises(ValueError, match="names without a port"):
             check_names("0.0.0.0", ("192.168.1.20:80",))
