@@ -50,6 +50,16 @@ def test_returns_are_normalised_by_the_better_mean_of_the_two_baselines(benchmar
     )
 
 
+def test_pairs_of_runs_give_a_median_with_an_interval(benchmark):
+    pairs = benchmark("pairs")
+    assert pairs.interval_of_median(8) == (0, 1 - 2 / 2**8)  # the next one holds it with 93 % alone
+    ratios = [0.97, 0.98, 0.99, 1.0, 1.0, 1.01, 1.02, 1.1]
+    found = pairs.summary(np.array([[10.0, 10.0 * ratio] for ratio in ratios]))
+    assert found["new_over_base"] == 1.0
+    assert found["interval"] == [0.97, 1.1]
+    assert found["confidence"] == pytest.approx(1 - 2 / 2**8, abs=1e-3)
+
+
 def test_marks_in_a_text_are_filled_and_what_stood_there_goes(benchmark):
     figures = benchmark("figures")
     text = "a\n<!-- figures: x -->\nold\n<!-- end -->\nb\n<!-- figures: y -->\n<!-- end -->\n"
