@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -395,17 +396,25 @@ def test_an_old_name_is_answered_with_the_new_one(capsys, old, new):
 
 
 def test_only_what_a_user_did_wrong_is_one_line(capsys, monkeypatch):
-    def fail(error):
+    def fails_with(error):
         def command() -> int:
             raise error
 
-        return command
+        return lambda: command
 
-    monkeypatch.setitem(COMMANDS, "envs", fail(PrefrlError("lower `query.pool_steps`, not `numpy`")))
-    assert refused(capsys, "envs") == "prefrl envs: lower --query.pool-steps, not `numpy`"
-    monkeypatch.setitem(COMMANDS, "envs", fail(ValueError("operands could not be broadcast together")))
+    monkeypatch.setitem(COMMANDS, "envs", SimpleNamespace(load=fails_with(PrefrlError("lower `query.pool_steps`"))))
+    assert refused(capsys, "envs") == "prefrl envs: lower --query.pool-steps"
+    monkeypatch.setitem(COMMANDS, "envs", SimpleNamespace(load=fails_with(ValueError("could not be broadcast"))))
     with pytest.raises(ValueError, match="broadcast"):
         main(["envs"])
+
+
+def test_every_command_is_there_and_says_what_it_does(capsys):
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    for name, command in COMMANDS.items():
+        assert callable(command.load())
+        assert f"  {name:<10}{command.summary}" in said
 
 
 def test_the_version_is_printed(capsys):

@@ -1,4 +1,4 @@
-"""The command line: parse here, work elsewhere. Torch and SB3 are imported inside the commands that need them."""
+"""The command line: parse here, work elsewhere. A command's module is imported once the command is asked for."""
 
 from __future__ import annotations
 
@@ -6,31 +6,47 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from prefrl import __version__
-from prefrl.cli.labeling import answers, label, serve
-from prefrl.cli.looking import envs, evaluate, play, report
-from prefrl.cli.migrating import migrate
-from prefrl.cli.parsing import parse, prepared, with_flags
-from prefrl.cli.settings import names_of_settings
-from prefrl.cli.training import fit, resume, train
 from prefrl.core.errors import PrefrlError
-from prefrl.core.registry import unknown
+from prefrl.core.registry import load_plugin, look_up
 
-COMMANDS: dict[str, Callable[..., int]] = {
-    "train": train,
-    "resume": resume,
-    "evaluate": evaluate,
-    "play": play,
-    "label": label,
-    "serve": serve,
-    "report": report,
-    "envs": envs,
-    "fit": fit,
-    "answers": answers,
-    "migrate": migrate,
+
+@dataclass(frozen=True)
+class Command:
+    """A row of the table of commands.
+
+    Attributes:
+        function: "module:name" of the function that the command calls with its options.
+        summary: what it does, in a line.
+    """
+
+    function: str
+    summary: str
+
+    def load(self) -> Callable[..., int]:
+        """Returns the function."""
+        function: Callable[..., int] = load_plugin(self.function)
+        return function
+
+
+COMMANDS = {
+    "train": Command("prefrl.cli.training:train", "Trains an agent."),
+    "resume": Command("prefrl.cli.training:resume", "Resumes a run that was stopped, or extends one that has ended."),
+    "evaluate": Command("prefrl.cli.looking:evaluate", "Prints the summary of a run as JSON."),
+    "play": Command("prefrl.cli.looking:play", "Shows the agent of a run, in a window or as a video."),
+    "label": Command("prefrl.cli.labeling:label", "Opens a window in which a person says which clip is better."),
+    "serve": Command("prefrl.cli.labeling:serve", "Opens a page on which people say which clip is better."),
+    "report": Command("prefrl.cli.looking:report", "Draws the report of a run again."),
+    "envs": Command("prefrl.cli.looking:envs", "Lists the environment suite, and the Atari games."),
+    "fit": Command("prefrl.cli.training:fit", "Learns a reward model from stored comparisons alone."),
+    "answers": Command("prefrl.cli.labeling:answers", "Shows, exports, imports or withdraws answers."),
+    "migrate": Command("prefrl.cli.migrating:migrate", "Converts a preference store that an older prefrl made."),
 }
+UNPARSED = ("train",)
+"""Commands that take their arguments as they were typed: their options depend on some of these."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,30 +56,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: prefrl COMMAND ...   (prefrl COMMAND --help says more)\n")
         for name, command in COMMANDS.items():
-            print(f"  {name:<10}{(command.__doc__ or '').splitlines()[0]}")
+            print(f"  {name:<10}{command.summary}")
         return 0
     if arguments[0] == "--version":
         print(f"prefrl {__version__}")
         return 0
-    name, *rest = arguments
+    name, *typed = arguments
     try:
-        if name not in COMMANDS:
-            raise PrefrlError(unknown("command", name, COMMANDS))
-        command = COMMANDS[name]
-        return command(rest) if command is train else parse(prepared(command), name, rest)()
+        return _run(name, typed)
     except Exception as error:
         if not _is_no_bug(error) or "PREFRL_TRACEBACK" in os.environ:
             raise
-        print(f"prefrl {name}: {in_words_of(name, str(error).splitlines()[0])}", file=sys.stderr)
+        print(f"prefrl {name}: {_in_words_of(name, str(error).splitlines()[0])}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"prefrl {name}: stopped; what a run had saved by its latest checkpoint is there", file=sys.stderr)
         return 130
 
 
-def in_words_of(name: str, text: str) -> str:
+def _run(name: str, typed: list[str]) -> int:
+    from prefrl.cli.parsing import parse, prepared
+
+    function = look_up("command", name, COMMANDS).load()
+    if name in UNPARSED:
+        return function(typed)
+    call: Callable[[], int] = parse(prepared(function), name, typed)
+    return call()
+
+
+def _in_words_of(name: str, text: str) -> str:
     """A text of the library's with its settings spelled as options of that command."""
-    options = set(inspect.signature(COMMANDS[name]).parameters) if name in COMMANDS else set()
+    if "`" not in text:
+        return text
+    from prefrl.cli.parsing import with_flags
+    from prefrl.cli.settings import names_of_settings
+
+    options = set(inspect.signature(COMMANDS[name].load()).parameters) if name in COMMANDS else set()
     return with_flags(text, names_of_settings() | options)
 
 
