@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def _run(name: str, typed: list[str]) -> int:
 
 def _in_words_of(name: str, text: str) -> str:
     """A text of the library's with its settings spelled as options of that command."""
-    if "`" not in text:
+    if re.search(r"`[a-z0-9_.]+`", text) is None:
         return text
     from prefrl.cli.parsing import with_flags
     from prefrl.cli.settings import names_of_settings
