@@ -178,7 +178,8 @@ def right_answers(store: Path) -> int:
     oracle = Oracle(OracleConfig(), seed=0)
     with PreferenceStore.existing(store) as opened:
         comparisons = opened.answered()
-    right = {c.query.id for c in comparisons if c.answer == oracle.label(c.query)}
+    answers = oracle.label([comparison.query for comparison in comparisons])
+    right = {c.query.id for c, answer in zip(comparisons, answers, strict=True) if c.answer == answer}
     return 2 * len(right) - len(comparisons)
 
 

@@ -101,7 +101,8 @@ def compare(pool: SegmentPool, rng: np.random.Generator) -> list[Comparison]:
     oracle, segments = Oracle(OracleConfig(), seed=100), list(pool.segments)
     pairs = [rng.choice(len(segments), 2, replace=False) for _ in range(COMPARISONS)]
     queries = [Query((segments[left], segments[right]), step) for step, (left, right) in enumerate(pairs)]
-    return [Comparison(query, oracle.label(query), oracle.name) for query in queries]
+    answers = oracle.label(queries)
+    return [Comparison(query, answer, oracle.name) for query, answer in zip(queries, answers, strict=True)]
 
 
 def fitting(ensembles: list[Ensemble], comparisons: list[Comparison], epochs: int) -> Callable[[], object]:

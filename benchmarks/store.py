@@ -109,7 +109,7 @@ def write(store: PreferenceStore, num_comparisons: int, stopwatch: Stopwatch) ->
                 query = store.claim(oracle.name)
             assert query is not None
             with stopwatch("(oracle thinks)"):
-                answer = oracle.label(query)
+                (answer,) = oracle.label([query])
             with stopwatch("answer"):
                 store.answer(query.id, oracle.name, answer)
 

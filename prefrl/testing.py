@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prefrl.labelers.base import work
 from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
+from prefrl.labelers.worker import work
 from prefrl.queries import Comparison, Query
 from prefrl.segments import Segment, stacked
 from prefrl.store import PreferenceStore
@@ -64,7 +64,8 @@ def random_queries(number: int, rng: np.random.Generator, *, length: int = 10) -
 
 def answered_by(oracle: Oracle, queries: list[Query]) -> list[Comparison]:
     """What the oracle says of each query, without a store."""
-    return [Comparison(query, oracle.label(query), oracle.name) for query in queries]
+    answers = oracle.label(queries)
+    return [Comparison(query, answer, oracle.name) for query, answer in zip(queries, answers, strict=True)]
 
 
 @pytest.fixture

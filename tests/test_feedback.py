@@ -37,7 +37,7 @@ class Person:
                 if query is None:
                     self._leave.wait(0.01)
                 else:
-                    store.answer(query.id, "person", oracle.label(query))
+                    store.answer(query.id, "person", *oracle.label([query]))
                     self.given += 1
 
     def __enter__(self):

@@ -229,7 +229,7 @@ def test_learns_from_rankings_of_any_number_of_segments(rng, oracle, sizes):
 
 def test_a_ranking_is_learned_from_as_the_mean_of_its_pairs(rng, oracle):
     (query,) = rankings(rng, 1)
-    answer = oracle.label(query)
+    (answer,) = oracle.label([query])
     made = ensemble(members=1)
     pairs = [
         Comparison(Query((a, b), 0), Answer((rank_a, rank_b)), "x")

@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 
 from prefrl.algorithms import offline
-from prefrl.labelers.base import work
+from prefrl.labelers.worker import work
 from prefrl.queries import Query
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import FitStats

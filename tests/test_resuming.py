@@ -124,18 +124,17 @@ def test_a_checkpoint_of_an_older_version_goes_on_with_its_own_rule_of_holding_o
     assert json.loads((checkpoints(folder.checkpoints)[-1] / MANIFEST).read_text())["heldout_by"] == "query"
 
 
-class Dies(Oracle):
-    """Is killed while it gives its n-th answer."""
+def die_at_answer(number, patches):
+    """Has a run killed while its n-th answer is taken down, in the middle of a round and of a batch."""
+    answer = PreferenceStore.answer
+    left = iter(range(number - 1))
 
-    def __init__(self, config, seed, answers):
-        super().__init__(config, seed)
-        self._left = answers
-
-    def label(self, query):
-        self._left -= 1
-        if self._left == 0:
+    def until_then(*args, **options):
+        if next(left, None) is None:
             raise KeyboardInterrupt
-        return super().label(query)
+        answer(*args, **options)
+
+    patches.setattr(PreferenceStore, "answer", until_then)
 
 
 class StopsInAFit:
@@ -175,9 +174,9 @@ def test_a_stop_in_a_round_adds_no_fit(tmp_path):
     class Counts(Oracle):
         answers = 0
 
-        def label(self, query):
-            Counts.answers += 1
-            return super().label(query)
+        def label(self, queries):
+            Counts.answers += len(queries)
+            return super().label(queries)
 
     counting = Counts(config.oracle, config.seed)
     _, folder = run(config, tmp_path / "run", counting, stopped=lambda: Counts.answers >= 12)
@@ -233,8 +232,9 @@ def test_wherever_a_run_stops_its_budget_is_exact_and_it_equals_the_whole(
     if not stopped.summary_file.exists():
         with pytest.MonkeyPatch.context() as patches:
             patches.setattr(PreferenceStore, "release", lambda *_: None)  # a killed process gives nothing back
+            die_at_answer(answers, patches)
             with contextlib.suppress(KeyboardInterrupt):
-                run(config, stopped.path, Dies(oracle, seed, answers))
+                run(config, stopped.path)
     for number in rollouts:
         if stopped.summary_file.exists():
             break
@@ -370,8 +370,8 @@ def test_a_run_killed_before_its_report_was_drawn_gets_it_by_resume(tmp_path):
 
 def test_who_skips_everything_still_ends_the_run_in_one_line(tmp_path):
     class Never(Oracle):
-        def label(self, query):
-            return INCOMPARABLE
+        def label(self, queries):
+            return [INCOMPARABLE] * len(queries)
 
     with pytest.raises(ValueError, match="skipped every pair"):
         run(SMALL, tmp_path / "run", Never(OracleConfig(), 0))

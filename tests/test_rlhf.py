@@ -181,10 +181,10 @@ def test_a_run_killed_while_its_oracle_answers_still_equals_the_uninterrupted_on
     """What the dead process had in hand is open again at once, not after its lease."""
 
     class Dies(Oracle):
-        def label(self, query):
-            if query.step > 1024:
+        def label(self, queries):
+            if any(query.step > 1024 for query in queries):
                 raise KeyboardInterrupt
-            return super().label(query)
+            return super().label(queries)
 
     folder = RunFolder(tmp_path / "killed")
     folder.create(SMALL)
@@ -272,9 +272,9 @@ def test_an_extended_run_goes_on_from_its_own_last_policy_and_not_from_the_mean(
 
 def test_without_labels_the_agent_is_paid_the_true_reward_and_nobody_is_asked(tmp_path):
     class Nobody:
-        name = "nobody"
+        name, kind = "nobody", "model"
 
-        def label(self, query):
+        def label(self, queries):
             raise AssertionError("a baseline asks nothing")
 
     ended, folder = run(dataclasses.replace(SMALL, labels=0), tmp_path / "run", Nobody())
@@ -293,12 +293,42 @@ def test_a_skipped_pair_costs_no_label(tmp_path):
     assert counts.labels == 30
 
 
+class GivesBack(Oracle):
+    """Leaves every third query to others, by its id."""
+
+    def label(self, queries):
+        answers = super().label(queries)
+        return [None if int(query.id, 16) % 3 == 0 else answer for query, answer in zip(queries, answers, strict=True)]
+
+
+def test_in_the_loop_another_pair_is_asked_for_one_that_is_given_back(tmp_path):
+    labeler = GivesBack(SMALL.oracle, SMALL.seed)
+    _, whole = run(SMALL, tmp_path / "whole", labeler)
+    with PreferenceStore.existing(whole.store) as store:
+        counts = store.counts()
+    assert (counts.labels, counts.open, counts.skipped) == (SMALL.labels, 0, 0)
+    assert counts.expired > 0
+    _, stopped = run(SMALL, tmp_path / "stopped", labeler, **stop_after(5))
+    shutil.rmtree(checkpoints(stopped.checkpoints)[-1])  # the store is ahead of what the run goes on from
+    run(SMALL, stopped.path, labeler)
+    assert same_policy(whole, stopped)
+
+
+def test_a_labeler_that_is_none_is_refused_before_training(tmp_path):
+    class Answers:
+        name = "answers"
+
+    with pytest.raises(ValueError, match="labeler 'answers': unknown kind of labeler 'None'"):
+        run(SMALL, tmp_path / "run", Answers())
+    assert not (tmp_path / "run" / "episodes" / "before.safetensors").exists()
+
+
 def test_a_labeler_who_skips_everything_stops_the_run_in_one_clear_line(tmp_path):
     class Never:
-        name = "never"
+        name, kind = "never", "model"
 
-        def label(self, query):
-            return INCOMPARABLE
+        def label(self, queries):
+            return [INCOMPARABLE] * len(queries)
 
     with pytest.raises(ValueError, match="never skipped every pair"):
         run(SMALL, tmp_path / "run", Never())

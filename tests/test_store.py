@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stores import Always, a_query, a_segment, counts, ids, sql
 
-from prefrl.labelers.base import work
+from prefrl.labelers.worker import work
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Past, Query
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore, statements
@@ -276,5 +276,5 @@ class TestWorking:
     def test_an_interrupted_labeler_holds_nothing(self, store):
         store.ask([a_query(1)])
         with pytest.raises(KeyboardInterrupt):
-            work(store, Always(None))
+            work(store, Always(KeyboardInterrupt()))
         assert store.claim("bob").id == a_query(1).id

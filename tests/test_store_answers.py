@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from stores import Always, a_query, counts, ids
 
-from prefrl.labelers.base import work
+from prefrl.labelers.worker import work
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Past, Record, Remarks
 from prefrl.store import PreferenceStore
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from stores import Always, a_query, counts, ids
 
-from prefrl.labelers.base import work
+from prefrl.labelers.worker import work
 from prefrl.queries import LEFT
 from prefrl.store import PreferenceStore
 
@@ -65,7 +65,7 @@ def label_everything(path, name, start):
     with PreferenceStore.existing(path) as store:
         first = store.claim(name)
         start.wait()  # so that each of them takes part, however busy the machine
-        store.answer(first.id, name, LEFT)
+        store.answer(first.id, name, LEFT, kind="model")
         work(store, Always(LEFT, name))
 
 

@@ -14,7 +14,8 @@ from prefrl.algorithms.proposals import propose
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
-from prefrl.labelers.base import Labeler, work
+from prefrl.labelers.base import Labeler
+from prefrl.labelers.worker import introduce, work
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.queries import AnsweredQuery, Past, Query
 from prefrl.rewards.encoding import EncodedPreferences, by_pair, by_query
@@ -191,6 +192,7 @@ class LabelerFeedback(Comparisons):
 
     def __init__(self, config: RlhfConfig, learner: Learner, store: PreferenceStore, labeler: Labeler) -> None:
         super().__init__(config, learner, store)
+        introduce(store, labeler)  # before training begins
         self._labeler = labeler
         self._seen: set[str] = set()
         self._read_answers()
@@ -222,7 +224,8 @@ class LabelerFeedback(Comparisons):
     def _answer_what_is_due(self) -> int:
         """Has the labels answered that the budget lacks by now; returns how many queries were asked.
 
-        For each skipped pair another one is asked. What the pool has no pairs for is left to the next round.
+        For each pair that was skipped or given back another one is asked: nobody else is to answer in the loop. What
+        the pool has no pairs for is left to the next round.
         """
         due, asked = self._due(), 0
         self._store.release(self._labeler.name)  # what it had in hand when it was killed
@@ -233,6 +236,7 @@ class LabelerFeedback(Comparisons):
             if not new:
                 break
             work(self._store, self._labeler)
+            self._store.expire(before_step=past.step + 1)
             self._learner.asked = past.step, past.nonce
             asked += new
         return asked

@@ -1,12 +1,13 @@
-"""What a labeler is, and how it works."""
+"""What a labeler is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from prefrl.core.errors import PrefrlError
-from prefrl.queries import Answer, Query
-from prefrl.store import PreferenceStore
+from prefrl.core.registry import unknown
+from prefrl.queries import KINDS, Answer, LabelerKind, Query
 
 ORACLE = "oracle"  # who answers by the true reward; a person of this name would pass for it in every count
 MOST_LETTERS = 40  # of a name
@@ -19,7 +20,7 @@ def person_name(name: str) -> str:
         PrefrlError: it is no name, or one that is taken.
     """
     stripped = name.strip()
-    if not 0 < len(stripped) <= MOST_LETTERS or not stripped.isprintable():
+    if not _is_name(stripped):
         raise PrefrlError(f"a name has 1 to {MOST_LETTERS} letters, got {name[: MOST_LETTERS + 1]!r}")
     if stripped.casefold() == ORACLE:
         raise PrefrlError(f"{stripped!r} is the name of the labeler that is no person; choose another name")
@@ -27,25 +28,43 @@ def person_name(name: str) -> str:
 
 
 class Labeler(Protocol):
-    """Answers queries: an oracle, a person at a screen, another model."""
+    """Answers queries: an oracle, a person at a screen, another model.
+
+    Attributes:
+        name: under which the store keeps its answers.
+        kind: "oracle", "person" or "model".
+    """
 
     name: str
+    kind: LabelerKind
 
-    def label(self, query: Query) -> Answer:
-        """May take as long as a person takes. Must not change the query."""
+    def label(self, queries: Sequence[Query]) -> Sequence[Answer | None]:
+        """Answers a batch of queries, each in its place. Must not change them; may take as long as a person takes.
+
+        Returns:
+            For each query an answer: ranks of its segments, or `INCOMPARABLE`, which skips it for good and costs no
+            label. None gives the query back to others, unanswered.
+        """
 
 
-def work(store: PreferenceStore, labeler: Labeler) -> int:
-    """Answers queries until none is open; returns how many.
+def check_labeler(labeler: Labeler) -> None:
+    """Refuses what does not follow the protocol.
 
-    What a labeler had in hand when it failed or was interrupted is open again.
+    Raises:
+        PrefrlError: it has no name, no kind or no `label`, or it is called oracle and is none.
     """
-    done = 0
-    try:
-        while (query := store.claim(labeler.name)) is not None:
-            store.answer(query.id, labeler.name, labeler.label(query))
-            done += 1
-    except BaseException:
-        store.release(labeler.name)
-        raise
-    return done
+    name, kind = getattr(labeler, "name", None), getattr(labeler, "kind", None)
+    if not isinstance(name, str) or not _is_name(name):
+        raise PrefrlError(
+            f"{type(labeler).__name__} is no labeler: its name must be 1 to {MOST_LETTERS} letters, got {name!r}"
+        )
+    if kind not in KINDS:
+        raise PrefrlError(f"labeler {name!r}: {unknown('kind of labeler', str(kind), KINDS)}")
+    if name.casefold() == ORACLE and kind != "oracle":
+        raise PrefrlError(f"{name!r} names the labeler that knows the true reward; give this {kind} another name")
+    if not callable(getattr(labeler, "label", None)):
+        raise PrefrlError(f"labeler {name!r} has no label(queries), which returns an answer for each query")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= MOST_LETTERS and text.isprintable() and text == text.strip()

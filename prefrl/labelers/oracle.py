@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from prefrl.labelers.base import ORACLE
 from prefrl.labelers.config import OracleConfig
-from prefrl.queries import INCOMPARABLE, Answer, Query
+from prefrl.queries import INCOMPARABLE, Answer, LabelerKind, Query
 from prefrl.segments import Segment
 
 
@@ -33,11 +34,16 @@ class Oracle:
     which process: a resumed run gets the answers of one that was never interrupted.
     """
 
+    kind: LabelerKind = "oracle"
+
     def __init__(self, config: OracleConfig, seed: int, name: str = ORACLE) -> None:
         self.name = name
         self._config, self._seed = config, seed
 
-    def label(self, query: Query) -> Answer:
+    def label(self, queries: Sequence[Query]) -> list[Answer]:
+        return [self._compare(query) for query in queries]
+
+    def _compare(self, query: Query) -> Answer:
         config, rng = self._config, self._rng(query)
         returns = [discounted_return(segment, 1.0) for segment in query.segments]
         if max(returns) < config.skip_below:

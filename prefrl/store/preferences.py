@@ -16,7 +16,7 @@ from prefrl.core.errors import PrefrlError
 from prefrl.queries import Answer, AnsweredQuery, Comparison, LabelerKind, Pair, Past, Query, Record, Remarks
 from prefrl.store import contents, statements
 from prefrl.store.opening import insert, open_database
-from prefrl.store.tables import answers, meta, queries
+from prefrl.store.tables import answers, labelers, meta, queries
 
 QUESTION = "Which is better?"
 NO_REMARKS = Remarks()
@@ -158,15 +158,33 @@ class PreferenceStore:
             rows = connection.execute(statements.query_rows().where(queries.c.id.in_(query_ids))).all()
             return contents.read(connection, rows)
 
-    def claim(self, labeler: str, lease_s: float = 120.0) -> Query | None:
+    def introduce(self, labeler: str, kind: LabelerKind) -> None:
+        """Says of which kind a labeler is, before its first answer.
+
+        Raises:
+            PrefrlError: no such kind, or a labeler of another kind has that name here.
+        """
+        with self._write() as connection:
+            contents.insert_labelers(connection, {labeler: kind})
+            known = connection.execute(select(labelers.c.kind).where(labelers.c.name == labeler)).scalar_one()
+        if known != kind:
+            raise PrefrlError(
+                f"{labeler!r} is a labeler of kind {known} in this store; give the one of kind {kind} another name"
+            )
+
+    def claim(self, labeler: str, lease_s: float = 120.0, but_not: Collection[str] = ()) -> Query | None:
         """Reserves the oldest open query for `labeler`, or returns None if none is open to it.
 
         Not what it holds or has answered, and never to more labelers than the query wants answers. A claim older
         than `lease_s` seconds is open again, so that a closed browser tab loses nothing.
+
+        Args:
+            but_not: ids of queries that it leaves to others.
         """
         now = self._clock()
         with self._write() as connection:
-            claimed = connection.execute(statements.claim_oldest(connection, labeler, now, now + lease_s)).scalar()
+            oldest = statements.claim_oldest(connection, labeler, now, now + lease_s, but_not=but_not)
+            claimed = connection.execute(oldest).scalar()
             return None if claimed is None else contents.read_one(connection, claimed)
 
     def extend(self, labeler: str, query_ids: Collection[str], lease_s: float = 120.0) -> set[str]:

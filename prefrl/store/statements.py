@@ -30,7 +30,14 @@ def _number_held(now: float) -> Any:
     return _of_this_query(claims).where(claims.c.until > now).with_only_columns(func.count()).scalar_subquery()
 
 
-def claim_oldest(connection: Connection, labeler: str, now: float, until: float, query_id: str | None = None) -> Any:
+def claim_oldest(
+    connection: Connection,
+    labeler: str,
+    now: float,
+    until: float,
+    query_id: str | None = None,
+    but_not: Collection[str] = (),
+) -> Any:
     """Claims the oldest query that still wants this labeler, or this one if it does, and gives its id."""
     has_it = and_(claims.c.labeler == labeler, claims.c.until > now)
     oldest = (
@@ -46,6 +53,8 @@ def claim_oldest(connection: Connection, labeler: str, now: float, until: float,
     )
     if query_id is not None:
         oldest = oldest.where(queries.c.id == query_id)
+    if but_not:
+        oldest = oldest.where(queries.c.id.not_in(but_not))
     statement = insert(connection, claims).from_select(["query_id", "labeler", "until"], oldest)
     return _take_over(statement).returning(claims.c.query_id)
 

@@ -1,0 +1,150 @@
+"""How a labeler that is no person works: it claims queries in batches, labels them, and answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from numbers import Integral
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from prefrl.core.errors import PrefrlError
+from prefrl.labelers.base import Labeler, check_labeler
+from prefrl.queries import Answer, Query
+from prefrl.store import PreferenceStore
+
+BATCH = 16  # queries that a labeler gets at once
+LEASE_S = 120.0  # after which a query of a labeler that was killed is open to others
+
+
+def introduce(store: PreferenceStore, labeler: Labeler) -> None:
+    """Tells the store of which kind a labeler is.
+
+    Raises:
+        PrefrlError: it does not follow the protocol, or one of another kind has its name.
+    """
+    check_labeler(labeler)
+    store.introduce(labeler.name, labeler.kind)
+
+
+def work(store: PreferenceStore, labeler: Labeler, batch: int = BATCH) -> int:
+    """Has queries answered until none is open to the labeler; returns how many were.
+
+    A query that the labeler gives back is not claimed again.
+
+    Args:
+        batch: queries to claim and label at once, at most.
+
+    Raises:
+        PrefrlError: the labeler failed, or returned what is no answer; what it held is open again.
+    """
+    introduce(store, labeler)
+    answered = 0
+    given_back: set[str] = set()
+    while claimed := claim(store, labeler, batch, but_not=given_back):
+        refused = label(store, labeler, claimed)
+        given_back.update(refused)
+        answered += len(claimed) - len(refused)
+    return answered
+
+
+def claim(
+    store: PreferenceStore, labeler: Labeler, batch: int, lease_s: float = LEASE_S, but_not: Collection[str] = ()
+) -> list[Query]:
+    """Claims the oldest open queries, at most `batch`, but none with these ids."""
+    claimed: list[Query] = []
+    while len(claimed) < batch:
+        query = store.claim(labeler.name, lease_s, but_not)
+        if query is None:
+            break
+        claimed.append(query)
+    return claimed
+
+
+def label(store: PreferenceStore, labeler: Labeler, claimed: Sequence[Query], lease_s: float = LEASE_S) -> list[str]:
+    """Has claimed queries labeled and takes the answers down; returns the ids of those that were given back.
+
+    Whatever happens, each of them is answered or open again in the end.
+
+    Raises:
+        PrefrlError: the labeler failed, or returned what is no answer. Answers before that one are kept.
+    """
+    ids = [query.id for query in claimed]
+    try:
+        with _renewing(store, labeler.name, ids, lease_s):
+            answers = _ask(labeler, claimed)
+        for query, answer in zip(claimed, answers, strict=True):
+            if answer is not None:
+                _check(labeler, query, answer)
+                store.answer(query.id, labeler.name, answer)
+    except BaseException:
+        store.release(labeler.name, ids)
+        raise
+    given_back = [query.id for query, answer in zip(claimed, answers, strict=True) if answer is None]
+    if given_back:
+        store.release(labeler.name, given_back)
+    return given_back
+
+
+@contextmanager
+def _renewing(store: PreferenceStore, labeler: str, query_ids: Sequence[str], lease_s: float) -> Iterator[None]:
+    """Keeps claims alive from a thread of its own: labeling may take longer than a lease."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(lease_s / 4):
+            with suppress(SQLAlchemyError):  # a database that is away comes back
+                store.extend(labeler, query_ids, lease_s)
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _ask(labeler: Labeler, queries: Sequence[Query]) -> Sequence[Answer | None]:
+    """What the labeler returns for a batch: one answer, or None, for each query."""
+    wanted = "label(queries) returns a list with an Answer, or None, for each query"
+    try:
+        answers = labeler.label(queries)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PrefrlError(f"labeler {labeler.name!r} failed with {reason}; {wanted}") from error
+    if not isinstance(answers, Sequence):
+        raise PrefrlError(f"labeler {labeler.name!r} returned {_shown(answers)}; {wanted}")
+    if len(answers) != len(queries):
+        raise PrefrlError(
+            f"labeler {labeler.name!r} returned {len(answers)} answers to {len(queries)} queries; {wanted}"
+        )
+    return answers
+
+
+def _check(labeler: Labeler, query: Query, answer: Answer) -> None:
+    """Refuses what is no answer to a query."""
+    num_segments = len(query.segments)
+    if not isinstance(answer, Answer):
+        raise PrefrlError(
+            f"labeler {labeler.name!r} answered {_shown(answer)}; return prefrl.queries.Answer with {num_segments} "
+            "ranks, INCOMPARABLE, or None to give the query back"
+        )
+    if answer.ranks is not None and not _are_ranks(answer.ranks, num_segments):
+        raise PrefrlError(
+            f"labeler {labeler.name!r} answered a query of {num_segments} segments with the ranks "
+            f"{_shown(answer.ranks)}; return a tuple with a whole number for each segment, 0 for the best"
+        )
+
+
+def _are_ranks(ranks: object, num_segments: int) -> bool:
+    if not isinstance(ranks, Sequence) or len(ranks) != num_segments:
+        return False
+    return all(isinstance(rank, Integral) for rank in ranks)
+
+
+def _shown(value: object) -> str:
+    """A value in one short line."""
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
