@@ -23,7 +23,7 @@ from pathlib import Path
 from throughput import Times
 
 from prefrl.algorithms.rlhf import train
-from prefrl.cli.training import StopOnSignal
+from prefrl.cli.stopping import StopOnSignal
 from prefrl.config import RlhfConfig
 from prefrl.devices import choose_device
 from prefrl.labelers.oracle import Oracle
@@ -48,7 +48,7 @@ def main() -> None:
         if (args.results / place / "summary.json").exists():
             continue
         run, times = RunFolder(args.runs / place), Times()
-        with StopOnSignal() as stop:
+        with StopOnSignal("saving after this rollout") as stop:
             if not finish(config, run, args.until, stop, times, resume=args.resume):
                 return
         keep(run, args.results / place, SCORES.get(game) if args.score is None else args.score, times)

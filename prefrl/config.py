@@ -52,7 +52,7 @@ class RlhfConfig:
     initial_steps: int = 16_384  # steps before learning, that the first labels are about; they count as steps
     checkpoint_steps: int = 100_000  # steps between two checkpoints
     eval_episodes: int = 20  # fresh episodes of the final policy behind the summary's return
-    labeler: Literal["oracle", "human"] = "oracle"  # who compares: the oracle, or people (prefrl label, prefrl serve)
+    labeler: str = "oracle"  # who compares: oracle, human (prefrl label, prefrl serve), or module:function
     pace: Literal["wait", "go"] = "wait"  # whether the agent waits for people's labels that are due, or goes on
     question: str | None = None  # that people are asked about two clips; None for "Which is better?"
     overlap: float = 0.0  # share of the pairs that two people are asked about, to see whether they agree
@@ -90,7 +90,8 @@ class RlhfConfig:
             self.labels == 0 or self.labels >= 2,
             f"labels must be 0 (train on the true reward) or at least 2, got {self.labels}",
         )
-        require(self.labeler != "human" or self.labels > 0, "people have nothing to label with labels 0; give a number")
+        who = "people have" if self.labeler == "human" else f"{self.labeler} has"
+        require(self.labeler == "oracle" or self.labels > 0, f"{who} nothing to label with `labels` 0; give a number")
         require(0 <= self.overlap <= 1, f"overlap is a share, got {self.overlap}")
         require(
             not _has_password(self.store),

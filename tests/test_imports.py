@@ -97,6 +97,7 @@ def test_the_environments_know_nothing_of_learning(path):
     [
         "import prefrl",
         "import prefrl.labelers.oracle, prefrl.store",
+        "import prefrl.labelers.loading, prefrl.labelers.worker",
         "import prefrl.labelers.window.labeling, prefrl.labelers.window.drawing",
         "import prefrl.labelers.web.serving",
         "from prefrl.cli import main; main(['envs'])",

@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from stores import Always, a_query, counts
+from stores import Always, Clock, a_query, counts
 
-from prefrl.labelers.worker import label, work
+from prefrl.labelers.worker import AGAIN_AFTER_S, LONGEST_PAUSE_S, label, serve_labels, work
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer
 from prefrl.store import PreferenceStore
 
@@ -83,6 +83,66 @@ class TestWorking:
             claimed = [store.claim("judge", 0.02)]
             assert label(store, Slow({}), claimed, lease_s=0.02) == []
             assert ranks(store) == [LEFT.ranks]
+
+
+class Beside:
+    """The time of a labeler beside a trainer, who does things at each of its pauses; after the last it is stopped."""
+
+    def __init__(self, *events):
+        self.pauses, self.clock = [], Clock()
+        self._events = list(events)
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.clock.now += seconds
+        self._events.pop(0)()
+
+    def serve(self, store, labeler, **options):
+        return serve_labels(store, labeler, lambda: not self._events, clock=self.clock, sleep=self.sleep, **options)
+
+
+def nothing():
+    pass
+
+
+class TestServing:
+    def test_it_answers_what_comes_and_waits_ever_longer_while_nothing_does(self, store):
+        judge = Judge({})
+        ask = [lambda: store.ask([a_query(1), a_query(2)]), *[nothing] * 5, lambda: store.ask([a_query(3)])]
+        beside = Beside(nothing, *ask, nothing, nothing)
+        assert beside.serve(store, judge) == 3
+        assert beside.pauses == [0.25, 0.5, 0.25, 0.5, 1, *[LONGEST_PAUSE_S] * 3, 0.25, 0.5]
+        assert store.counts() == counts(asked=3, labels=3)
+
+    def test_it_ends_once_the_run_has_its_labels_but_answers_what_is_open_before(self, store, asked):
+        beside = Beside(nothing)
+        assert beside.serve(store, Judge({}), finished=lambda: True, batch=2) == 5
+        assert not beside.pauses
+
+    def test_it_is_stopped_between_two_batches(self, store, asked):
+        judge = Judge({})
+        assert serve_labels(store, judge, lambda: len(judge.batches) == 2, batch=2) == 4
+        assert store.counts() == counts(asked=5, open=1, labels=4)
+
+    def test_what_it_gives_back_is_tried_again_after_a_minute(self, store, asked):
+        judge = Judge({asked[0].id: None})
+        pauses = int(AGAIN_AFTER_S / LONGEST_PAUSE_S) + 5
+        assert Beside(*[nothing] * pauses).serve(store, judge, batch=2) == 4
+        assert [asked[0].id in batch for batch in judge.batches] == [True, False, False, True]
+        assert store.counts() == counts(asked=5, open=1, labels=4)
+
+    def test_others_answer_what_it_gives_back(self, store, asked):
+        judge = Judge({asked[0].id: None})
+        beside = Beside(nothing, lambda: work(store, Always(RIGHT, "ann")), *[nothing] * 40)
+        assert beside.serve(store, judge) == 4
+        assert len(judge.batches) == 1
+        assert store.counts() == counts(asked=5, labels=5)
+
+    def test_one_that_fails_keeps_what_it_has_answered(self, store, asked):
+        judge = Judge({asked[3].id: "left"})
+        with pytest.raises(ValueError, match="labeler 'judge' answered 'left'"):
+            Beside(nothing).serve(store, judge, batch=2)
+        assert store.counts() == counts(asked=5, open=2, labels=3)
 
 
 WRONG = {

@@ -17,16 +17,19 @@ from prefrl.labelers.subject import Subject
 from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
+REPEAT = 0.05  # of the pairs that a person sees, shown a second time
+
 
 def label(
     run: Folder,
     /,
     name: str | None = None,
     question: str | None = None,
-    repeat: float = 0.05,
+    repeat: float = REPEAT,
     store: str | None = None,
+    by: str | None = None,
 ) -> int:
-    """Opens a window in which a person says which clip is better.
+    """Opens a window in which a person says which clip is better, or has a labeler of one's own say so.
 
     Args:
         run: the run's folder; it may be training meanwhile.
@@ -34,7 +37,16 @@ def label(
         question: what everybody is asked from now on; stored with the run.
         repeat: share of the pairs that come a second time, sides swapped: how sure are you?
         store: a database's URL, where the run does not keep its preferences in its folder.
+        by: module:function, which returns a labeler: it answers in the person's place, without a window, until Ctrl-C
+            or until the run has all its labels.
     """
+    if by is not None:
+        if (name, question, repeat) != (None, None, REPEAT):
+            raise PrefrlError(
+                "--name, --question and --repeat are for a person at the window; leave them out with --by"
+            )
+        return _label_by(by, run, store)
+
     import numpy as np
 
     from prefrl.labelers.window.labeling import label_in_window
@@ -46,6 +58,21 @@ def label(
     return 0
 
 
+def _label_by(by: str, run: Path, store: str | None) -> int:
+    """Has the labeler `module:function` answer what is asked."""
+    from prefrl.cli.stopping import StopOnSignal
+    from prefrl.labelers.loading import load_labeler
+    from prefrl.labelers.worker import serve_labels
+
+    with _open(run, store, REPEAT) as (subject, preferences):
+        labeler = load_labeler(by)
+        print(f"{labeler.name} labels {subject.name}; Ctrl-C ends it, and every answer is saved", file=sys.stderr)
+        with StopOnSignal("leaving after this batch") as stop:
+            answers = serve_labels(preferences, labeler, stop.asked, finished=lambda: subject.trainer().finished)
+    print(f"answers saved: {answers}")
+    return 0
+
+
 def serve(
     run: Folder,
     /,
@@ -53,7 +80,7 @@ def serve(
     port: int = 0,
     allow_host: tuple[str, ...] = (),
     question: str | None = None,
-    repeat: float = 0.05,
+    repeat: float = REPEAT,
     store: str | None = None,
 ) -> int:
     """Opens a page on which people say which clip is better, in any browser, several at once.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +17,11 @@ from prefrl.cli.labeling import store_of
 from prefrl.cli.looking import draw_report
 from prefrl.cli.parsing import Folder, with_flags
 from prefrl.cli.settings import HELP, HELP_ALL, names_of_settings, settings, show_help
+from prefrl.cli.stopping import StopOnSignal
 from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import check_seed
+from prefrl.labelers.base import Labeler
 from prefrl.runs import RunFolder
 
 
@@ -28,6 +29,7 @@ def train(args: Sequence[str]) -> int:
     """Trains an agent."""
     from prefrl.algorithms.setup import check
     from prefrl.devices import choose_device
+    from prefrl.labelers.loading import make_labeler
 
     if {*HELP, HELP_ALL} & set(args):
         show_help(args)
@@ -35,8 +37,9 @@ def train(args: Sequence[str]) -> int:
     command = settings(args)
     config, run = command.config(), RunFolder(command.folder())
     check(config, choose_device(config.device))
+    labeler = make_labeler(config)
     run.create(config)
-    return _run(config, run)
+    return _run(config, run, labeler)
 
 
 def resume(
@@ -61,6 +64,8 @@ def resume(
         device: auto, cpu, cuda or mps from here on; the run may have begun on another machine.
         threads: from here on.
     """
+    from prefrl.labelers.loading import make_labeler
+
     folder = RunFolder(run)
     config = folder.config()
     canonical_id(config.env_id)  # imports the module of an environment that has one
@@ -85,7 +90,7 @@ def resume(
         raise PrefrlError(f"{run} ended at {config.steps} steps; give more --steps or --labels to extend it")
     if fresh_agent:
         print(f"after {config.steps:,} steps a fresh agent begins; comparisons and reward model stay", file=sys.stderr)
-    return _run(extended, folder)
+    return _run(extended, folder, make_labeler(extended))
 
 
 def _check_fresh_agent(folder: RunFolder, config: RlhfConfig, steps: int | None) -> None:
@@ -131,22 +136,20 @@ def fit(
     return 0
 
 
-def _run(config: RlhfConfig, run: RunFolder) -> int:
-    """Trains in the run's folder until its end or until Ctrl-C."""
+def _run(config: RlhfConfig, run: RunFolder, labeler: Labeler | None) -> int:
+    """Trains in the run's folder until its end or until Ctrl-C; without a labeler people answer."""
     from prefrl.algorithms.rlhf import train as train_loop
     from prefrl.devices import choose_device
-    from prefrl.labelers.oracle import Oracle
     from prefrl.progress import ProgressBar
 
     device = choose_device(config.device)
     what = f"{config.labels} comparisons" if config.labels else "the true reward"
     print(f"{config.env_id}: {config.steps:,} steps from {what}, on {device}, in {run.path}", file=sys.stderr)
-    oracle = Oracle(config.oracle, config.seed) if config.labeler == "oracle" else None
-    if config.labeler == "human":
+    if labeler is None:
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
     if warning := visible_score(config):
         print(warning, file=sys.stderr)
-    stop = StopOnSignal()
+    stop = StopOnSignal("saving after this rollout")
     with ProgressBar(config, run.path) as bar, stop:
 
         def judge() -> None:
@@ -157,7 +160,7 @@ def _run(config: RlhfConfig, run: RunFolder) -> int:
             bar.note(with_flags(text, names_of_settings()))
 
         ended = train_loop(
-            config, run, oracle,
+            config, run, labeler,
             device=device, on_row=bar, on_wait=bar.wait, on_judge=judge, on_note=note, stopped=stop.asked,
         )  # fmt: skip
     if not ended:
@@ -188,31 +191,3 @@ def visible_score(config: RlhfConfig) -> str | None:
         f"it is not known where {row.game} shows its score, so agent and reward model see it; "
         "hide it with --atari.boxes"
     )
-
-
-class StopOnSignal:
-    """Ctrl-C or a polite kill asks to stop; a second Ctrl-C does not ask."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def asked(self) -> bool:
-        return self._asked
-
-    def no_longer_ask(self) -> None:
-        """From here on the first one leaves at once: all that was learned is saved."""
-        self._asked = True
-
-    def __enter__(self) -> StopOnSignal:
-        self._before = {kind: signal.signal(kind, self._handle) for kind in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for kind, handler in self._before.items():
-            signal.signal(kind, handler)
-
-    def _handle(self, kind: int, _: object) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-        print("\nsaving after this rollout; once more to leave at once", file=sys.stderr)

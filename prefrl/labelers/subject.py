@@ -39,6 +39,11 @@ class Trainer:
         return self.step is not None and bool(self.steps) and self.step >= (self.steps or 0)
 
     @property
+    def finished(self) -> bool:
+        """Whether nothing more will be asked: all labels are given, or all steps are done and nobody trains."""
+        return self.content or (self.ended and self.running is False)
+
+    @property
     def may_ask(self) -> bool:
         """Whether more queries come by themselves, as far as is known."""
         return self.running is not False and not self.content and not self.ended

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from numbers import Integral
 
@@ -16,6 +17,9 @@ from prefrl.store import PreferenceStore
 
 BATCH = 16  # queries that a labeler gets at once
 LEASE_S = 120.0  # after which a query of a labeler that was killed is open to others
+AGAIN_AFTER_S = 60.0  # after which a query that was given back is tried again
+SHORTEST_PAUSE_S = 0.25  # while nothing is open; doubled up to the longest
+LONGEST_PAUSE_S = 2.0
 
 
 def introduce(store: PreferenceStore, labeler: Labeler) -> None:
@@ -42,20 +46,63 @@ def work(store: PreferenceStore, labeler: Labeler, batch: int = BATCH) -> int:
     introduce(store, labeler)
     answered = 0
     given_back: set[str] = set()
-    while claimed := claim(store, labeler, batch, but_not=given_back):
+    while claimed := claim(store, labeler, batch, given_back):
         refused = label(store, labeler, claimed)
         given_back.update(refused)
         answered += len(claimed) - len(refused)
     return answered
 
 
-def claim(
-    store: PreferenceStore, labeler: Labeler, batch: int, lease_s: float = LEASE_S, but_not: Collection[str] = ()
-) -> list[Query]:
+def serve_labels(
+    store: PreferenceStore,
+    labeler: Labeler,
+    stopped: Callable[[], bool],
+    *,
+    finished: Callable[[], bool] = lambda: False,
+    batch: int = BATCH,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Labels beside a trainer whatever it asks, and waits while nothing is open; returns how many were answered.
+
+    A query that the labeler gives back is tried again after a minute, unless somebody else has answered it.
+
+    Args:
+        stopped: asked between two batches whether to leave.
+        finished: asked while nothing is open whether nothing more will be.
+        batch: queries to claim and label at once, at most.
+        clock: seconds since any moment.
+        sleep: waits for so many seconds.
+
+    Raises:
+        PrefrlError: the labeler failed, or returned what is no answer; what it held is open again.
+    """
+    introduce(store, labeler)
+    answered = 0
+    pause = SHORTEST_PAUSE_S
+    given_back: dict[str, float] = {}  # when, by the query's id
+    while not stopped():
+        now = clock()
+        given_back = {query_id: at for query_id, at in given_back.items() if now - at < AGAIN_AFTER_S}
+        claimed = claim(store, labeler, batch, given_back)
+        if claimed:
+            refused = label(store, labeler, claimed)
+            given_back |= dict.fromkeys(refused, clock())
+            answered += len(claimed) - len(refused)
+            pause = SHORTEST_PAUSE_S
+        elif finished():
+            break
+        else:
+            sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+    return answered
+
+
+def claim(store: PreferenceStore, labeler: Labeler, batch: int, but_not: Collection[str] = ()) -> list[Query]:
     """Claims the oldest open queries, at most `batch`, but none with these ids."""
     claimed: list[Query] = []
     while len(claimed) < batch:
-        query = store.claim(labeler.name, lease_s, but_not)
+        query = store.claim(labeler.name, LEASE_S, but_not)
         if query is None:
             break
         claimed.append(query)
