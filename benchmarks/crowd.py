@@ -85,7 +85,7 @@ def queries(number: int) -> list[Query]:
 
     def segment() -> Segment:
         states = rng.uniform(-1, 1, size=(STEPS, 4)).astype(np.float32)
-        return Segment("prefrl/PointGoal-v0", states, states[:, :2].copy(), states[:, 0].copy(), states)
+        return Segment("prefrl/PointGoal-v0", {"obs": states}, states[:, :2].copy(), states[:, 0].copy(), states)
 
     return [Query((segment(), segment()), step) for step in range(number)]
 

@@ -93,7 +93,7 @@ def hopper_steps() -> Iterator[np.ndarray]:
 def as_segment(steps: np.ndarray) -> Segment:
     """Copies, so that a segment does not keep its episode alive."""
     obs, actions, rewards, states = (part.copy() for part in np.split(steps, [11, 14, 15], axis=1))
-    return Segment("Hopper-v5", obs, actions, rewards[:, 0], states)
+    return Segment("Hopper-v5", {"obs": obs}, actions, rewards[:, 0], states)
 
 
 def write(store: PreferenceStore, num_comparisons: int, stopwatch: Stopwatch) -> None:

@@ -16,17 +16,17 @@ from prefrl_envs.wrappers import OnEnd
 
 from prefrl.config import AtariConfig
 from prefrl.rollouts import Recorder, Rollout
-from prefrl.segments import Observations
+from prefrl.segments import EnvObservations
 from prefrl.vecenv import make_vec_env
 
-Actor = Callable[[Observations], np.ndarray]
+Actor = Callable[[EnvObservations], np.ndarray]
 """Observations [N, ...] -> actions [N, ...]."""
 
 
 class Policy(Protocol):
     """Chooses actions."""
 
-    def act(self, obs: Observations, *, deterministic: bool) -> np.ndarray:
+    def act(self, obs: EnvObservations, *, deterministic: bool) -> np.ndarray:
         """Observations [N, ...] -> actions [N, ...] as the environment takes them: the likeliest, or drawn ones."""
 
 
@@ -49,7 +49,7 @@ def act_randomly(action_space: spaces.Space, num_envs: int, seed: int, held: flo
     own.seed(seed)
     actions = np.stack([own.sample() for _ in range(num_envs)])
 
-    def act(_: Observations) -> np.ndarray:
+    def act(_: EnvObservations) -> np.ndarray:
         for env in np.flatnonzero(rng.random(num_envs) < 1 / held):
             actions[env] = own.sample()
         return actions.copy()

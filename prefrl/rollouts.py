@@ -22,7 +22,16 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from prefrl.core.errors import PrefrlError
-from prefrl.segments import Observations, Segment, join, map_arrays, stack_observations, stacked
+from prefrl.segments import (
+    EnvObservations,
+    Observations,
+    Segment,
+    as_dict,
+    join,
+    map_arrays,
+    stack_observations,
+    stacked,
+)
 
 BLOCK = 64  # frames of each environment whose memory is asked for at once
 
@@ -32,8 +41,8 @@ class Rollout:
     """T consecutive steps of N environments.
 
     Attributes:
-        obs: [T, N, *obs_shape] raw, the observation before each action. Stacks of frames are a read-only view on the
-            frames.
+        obs: name -> [T, N, *obs_shape] raw, the observation before each action. Stacks of frames are a read-only view
+            on the frames.
         actions: [T, N, *action_shape] as the environments got them.
         true_rewards: [T, N].
         dones: [T, N] whether the step ended an episode.
@@ -102,13 +111,13 @@ class Recorder(VecEnvWrapper):
         self._packer = ThreadPoolExecutor(1)
         self._states: Future[np.ndarray] | np.ndarray | None = None
 
-    def reset(self) -> Observations:
+    def reset(self) -> EnvObservations:
         """Starts every episode anew; steps that were not taken are dropped."""
         obs: Any = self.venv.reset()
         self._steps.clear()
         self._games.clear()
         self._game_steps[:] = 0
-        self._seen = [obs[:, i].copy() for i in range(self._frame_stack - 1)]
+        self._seen = [map_arrays(_frame(obs, age), np.copy) for age in range(self._frame_stack - 1)]
         self._see(obs)
         return obs
 
@@ -159,7 +168,7 @@ class Recorder(VecEnvWrapper):
         self._seen = self._seen[-self._frame_stack :]
         paid, compared_by = (np.stack(each).astype(np.float32) for each in (true_rewards, oracle_rewards))
         return Rollout(
-            obs=seen if isinstance(seen, dict) or self._frame_stack == 1 else _stacked(seen, self._frame_stack),
+            obs=seen if self._frame_stack == 1 else map_arrays(seen, self._restacked),
             actions=np.stack(actions),
             true_rewards=paid,
             dones=np.stack(dones),
@@ -180,7 +189,7 @@ class Recorder(VecEnvWrapper):
             return None
         state = add_prefix("venv.", state) | {"game_steps": self._game_steps.copy()}
         for age, obs in enumerate(self._seen):
-            state |= add_prefix(f"seen.{age}.", obs if isinstance(obs, dict) else {"": obs})
+            state |= add_prefix(f"seen.{age}.", obs)
         states = self._drawn_from()
         return state if states is None else state | {"render_states": states}
 
@@ -194,7 +203,7 @@ class Recorder(VecEnvWrapper):
         self._seen = []
         for age in range(self._frame_stack):
             parts = under(f"seen.{age}.", state)
-            self._seen.append(parts.get("", parts))
+            self._seen.append(as_dict(parts.get("", parts)))  # older checkpoints name a lone array ""
         self._states = state.get("render_states")
 
     def _drawn_from(self) -> np.ndarray | None:
@@ -212,13 +221,17 @@ class Recorder(VecEnvWrapper):
         # Of a game these are its screens, 100 KB each: they are packed while the agent chooses and the consoles step.
         recorded = states is not None and states.dtype == np.uint8
         self._states = self._packer.submit(screens.pack, states) if recorded else states
-        new = obs if self._frame_stack == 1 else obs[:, -1]
+        new = as_dict(obs) if self._frame_stack == 1 else _frame(obs, -1)
         copy = map_arrays(new, self._copy)
-        for array in copy.values() if isinstance(copy, dict) else [copy]:
+        for array in copy.values():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 for env, rows in enumerate(array):
                     refuse_nan(rows, env)
         self._seen.append(copy)
+
+    def _restacked(self, frames: np.ndarray) -> np.ndarray:
+        """Frames [T + depth - 1, N, ...] as observations [T, N, depth, ...], a view."""
+        return np.moveaxis(stacked(frames, self._frame_stack), 1, 2)
 
     def _copy(self, array: np.ndarray) -> np.ndarray:
         """Floats as float32; frames in blocks.
@@ -237,7 +250,7 @@ class Recorder(VecEnvWrapper):
 
 def refuse_nan(obs: Any, env: int) -> None:
     """Raises PrefrlError where an observation of environment number `env` is not finite throughout."""
-    for array in map(np.asarray, obs.values() if isinstance(obs, dict) else [obs]):
+    for array in map(np.asarray, as_dict(obs).values()):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise PrefrlError(
@@ -330,9 +343,9 @@ class EpisodeReturns:
         return np.concatenate(ended)
 
 
-def _stacked(frames: np.ndarray, depth: int) -> np.ndarray:
-    """Frames [T + depth - 1, N, ...] as observations [T, N, depth, ...], a view."""
-    return np.moveaxis(stacked(frames, depth), 1, 2)
+def _frame(obs: EnvObservations, age: int) -> Observations:
+    """One frame [N, ...] of observations [N, depth, ...], 0 for the oldest and -1 for the newest, a view."""
+    return map_arrays(as_dict(obs), lambda array: array[:, age])
 
 
 def _stacked_states(states: tuple[np.ndarray | None, ...]) -> np.ndarray | None:

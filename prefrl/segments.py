@@ -6,11 +6,16 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 
-Observations = np.ndarray | dict[str, np.ndarray]
+Observations = dict[str, np.ndarray]
+"""Arrays by name: the parts of a Dict space, or the one array of any other space, named LONE."""
+
+EnvObservations = np.ndarray | Observations
+"""As environments and SB3 have them: the array alone where the space is not a Dict."""
+
+LONE = "obs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +24,8 @@ class Segment:
 
     Attributes:
         env_id: Gymnasium id, e.g. "prefrl/Hopper-v0".
-        obs: [T, *obs_shape] the observation before each action; for a Dict space a dict of such arrays. Stacks of a
-            game's frames are a read-only view on the frames.
+        obs: name -> [T, *obs_shape] the observation before each action. Stacks of a game's frames are a read-only view
+            on the frames.
         actions: [T, *action_shape] as the environment got them.
         true_rewards: [T] the environment's own reward; for oracles and metrics, never for learning.
         render_states: [T, S] what it takes to draw each observation, or None where nothing draws it. uint8: the
@@ -65,12 +70,7 @@ class Segment:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array by name, in a fixed order: `obs` or `obs.<key>`, then the others as above; None is left out."""
-        named = (
-            {f"obs.{key}": value for key, value in sorted(self.obs.items())}
-            if isinstance(self.obs, dict)
-            else {"obs": self.obs}
-        )
-        named |= {"actions": self.actions, "true_rewards": self.true_rewards}
+        named = flattened("obs", self.obs) | {"actions": self.actions, "true_rewards": self.true_rewards}
         optional = {"render_states": self.render_states, "oracle_rewards": self.oracle_rewards}
         return named | {name: array for name, array in optional.items() if array is not None}
 
@@ -83,11 +83,9 @@ class Segment:
     @classmethod
     def from_arrays(cls, env_id: str, arrays: dict[str, np.ndarray]) -> Segment:
         """The inverse of `arrays`."""
-        prefix = "obs."
-        keyed = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
         return cls(
             env_id=env_id,
-            obs=keyed or arrays["obs"],
+            obs=unflattened("obs", arrays),
             actions=arrays["actions"],
             true_rewards=arrays["true_rewards"],
             render_states=arrays.get("render_states"),
@@ -120,22 +118,48 @@ def _copied(rows: np.ndarray) -> np.ndarray:
     return rows.copy() if frames is None else stacked(frames, rows.shape[1])
 
 
+def as_dict(obs: EnvObservations) -> Observations:
+    """Names a lone array; a dict is returned as it is.
+
+    A Dict space whose only key is LONE thereby equals its part.
+    """
+    return obs if isinstance(obs, dict) else {LONE: obs}
+
+
+def flattened(prefix: str, obs: Observations) -> dict[str, np.ndarray]:
+    """Names a lone array `prefix`, and those of a Dict space `prefix.<key>`, in the order of the keys.
+
+    Ids of segments depend on these names, and everything stored has them.
+    """
+    if obs.keys() == {LONE}:
+        return {prefix: obs[LONE]}
+    return {f"{prefix}.{key}": obs[key] for key in sorted(obs)}
+
+
+def unflattened(prefix: str, arrays: dict[str, np.ndarray]) -> Observations:
+    """Inverts `flattened`; other arrays are ignored.
+
+    Raises:
+        KeyError: there are no observations.
+    """
+    start = f"{prefix}."
+    keyed = {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+    return keyed or {LONE: arrays[prefix]}
+
+
 def map_arrays(obs: Observations, change: Callable[[np.ndarray], np.ndarray]) -> Observations:
-    """`change` applied to the array, or to each array of a Dict observation."""
-    return {key: change(value) for key, value in obs.items()} if isinstance(obs, dict) else change(obs)
+    """Returns `change` of every array."""
+    return {key: change(array) for key, array in obs.items()}
 
 
 def part_of(obs: Observations, rows: slice) -> Observations:
-    """A view on some rows of the array, or of each array of a Dict observation."""
+    """Returns a view on some rows of every array."""
     return map_arrays(obs, lambda array: array[rows])
 
 
 def stack_observations(observations: Sequence[Observations]) -> Observations:
-    """T observations (or N blocks of them) as one array, or as a dict of arrays, with a new first axis."""
-    first = observations[0]
-    if isinstance(first, dict):
-        return {key: np.stack([obs[key] for obs in cast(Sequence[dict], observations)]) for key in first}
-    return np.stack(cast(Sequence[np.ndarray], observations))
+    """Stacks T observations, or N blocks of them, along a new first axis."""
+    return {key: np.stack([obs[key] for obs in observations]) for key in observations[0]}
 
 
 def stacked(frames: np.ndarray, depth: int) -> np.ndarray:

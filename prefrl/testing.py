@@ -16,7 +16,7 @@ from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.labelers.worker import work
 from prefrl.queries import Comparison, Query
-from prefrl.segments import Segment, stacked
+from prefrl.segments import LONE, Observations, Segment, stack_observations, stacked
 from prefrl.store import PreferenceStore
 
 
@@ -28,7 +28,7 @@ def random_segments(
     for _ in range(number):
         obs = rng.normal(size=(length, 4)).astype(np.float32)
         actions = rng.normal(size=(length, 2)).astype(np.float32)
-        segments.append(Segment(env_id, obs, actions, obs[:, 0].copy(), obs[:, :2].copy()))
+        segments.append(Segment(env_id, {LONE: obs}, actions, obs[:, 0].copy(), obs[:, :2].copy()))
     return segments
 
 
@@ -44,14 +44,15 @@ def image_segments(number: int, rng: np.random.Generator, *, length: int = 10, s
         for frame, row, column in zip(frames, rows, columns, strict=True):
             frame[row : row + 2, column : column + 2] = 236
         rewards = (columns[3:] >= size // 2).astype(np.float32)
-        segments.append(Segment("test/Dot-v0", stacked(frames, 4), rng.integers(2, size=length), rewards))
+        obs = {LONE: stacked(frames, 4)}
+        segments.append(Segment("test/Dot-v0", obs, rng.integers(2, size=length), rewards))
     return segments
 
 
-def steps_of(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray]:
-    """Observations and actions [S, T, ...] of S segments of T steps each."""
-    obs = [np.asarray(segment.obs) for segment in segments]
-    return np.stack(obs), np.stack([segment.actions for segment in segments])
+def steps_of(segments: list[Segment]) -> tuple[Observations, np.ndarray]:
+    """Observations by name and actions, each [S, T, ...], of S segments of T steps each."""
+    obs = stack_observations([segment.obs for segment in segments])
+    return obs, np.stack([segment.actions for segment in segments])
 
 
 def random_queries(number: int, rng: np.random.Generator, *, length: int = 10) -> list[Query]:

@@ -52,7 +52,7 @@ def location(request):
 
 
 def a_segment(number):
-    return Segment("toy", np.full((3, 2), number), np.zeros((3, 1)), np.full(3, float(number)))
+    return Segment("toy", {"obs": np.full((3, 2), number)}, np.zeros((3, 1)), np.full(3, float(number)))
 
 
 def a_query(number, step=0, size=2):

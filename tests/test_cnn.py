@@ -119,7 +119,7 @@ def test_an_agent_learns_in_either_precision(name):
 
 def test_the_policy_alone_acts_as_it_did_in_its_precision_and_layout(tmp_path, rng):
     trained = agent("bf16")
-    obs = iterate(trained).obs[:, 0]
+    obs = iterate(trained).obs["obs"][:, 0]
     trained.save_policy(tmp_path / "policy.zip")
     alone = PPO.load(tmp_path / "policy.zip")
     assert np.array_equal(trained.policy.act(obs, deterministic=True), alone.predict(obs, deterministic=True)[0])

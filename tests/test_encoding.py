@@ -9,8 +9,9 @@ from gymnasium import spaces
 from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.queries import INCOMPARABLE, LEFT, TIE, Answer, Comparison, Query
 from prefrl.rewards.config import RewardConfig
-from prefrl.rewards.encoding import EncodedPreferences, bootstrap_weights, by_query
+from prefrl.rewards.encoding import EncodedPreferences, bootstrap_weights, by_pair, by_query
 from prefrl.rewards.ensemble import Ensemble
+from prefrl.segments import Segment
 from prefrl.testing import image_segments, random_queries, random_segments
 
 OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
@@ -38,6 +39,17 @@ def test_bootstrap_weights_are_poisson_and_for_ever():
         share, expected = (weights == number).mean(), math.exp(-1) / math.factorial(number)
         assert abs(share - expected) < 4 * math.sqrt(expected / weights.size)
     assert abs(np.corrcoef(weights.T)[0, 1]) < 0.03  # the members' samples are independent
+
+
+def test_bootstrap_weights_are_those_of_segments_that_had_a_lone_array():
+    """The weights of a version whose segments had the array of a Box space, not a dict of it."""
+    steps, vector = np.arange(3), np.arange(6, dtype=np.float32).reshape(3, 2)
+    plain = Segment("toy", {"obs": vector}, steps, steps.astype(np.float32))
+    drawn = replace(plain, render_states=vector, oracle_rewards=np.ones(3, np.float32))
+    (comparison,) = answered([Query((plain, drawn), step=5)])
+    assert comparison.query.id == "ecf75f5c54bd6fde6165fcded131c695"
+    weights = bootstrap_weights(by_pair(comparison.without_segments()), 12)
+    assert weights == [0, 2, 1, 0, 3, 2, 0, 3, 1, 1, 0, 2]
 
 
 def test_a_pair_that_is_asked_twice_is_held_out_twice_or_not_at_all(rng):
@@ -102,7 +114,7 @@ def test_queries_of_different_sizes_share_a_batch(rng):
     for batch, shown in zip(batches, ([2, 0], [1]), strict=True):
         for places, mask, ranks, number in zip(batch.places, batch.mask, batch.ranks, shown, strict=True):
             found = batch.obs["obs"][places[mask]]
-            assert np.array_equal(found, np.stack([segment.obs for segment in queries[number].segments]))
+            assert np.array_equal(found, np.stack([segment.obs["obs"] for segment in queries[number].segments]))
             assert tuple(ranks[mask].tolist()) == answers[number].ranks
 
 
@@ -120,7 +132,7 @@ def test_images_of_dict_observations_come_beside_vectors(rng):
     segments = image_segments(7, rng)
     space = spaces.Dict({"pose": spaces.Box(-1, 1, (2,)), "view": DOT[0]})
     poses = rng.normal(size=(7, 10, 2)).astype(np.float32)
-    both = [replace(s, obs={"pose": pose, "view": s.obs}) for s, pose in zip(segments, poses, strict=True)]
+    both = [replace(s, obs={"pose": pose, "view": s.obs["obs"]}) for s, pose in zip(segments, poses, strict=True)]
     queries = [Query(tuple(both[a:b]), 0) for a, b in ((0, 2), (2, 5), (5, 7))]
     dataset = PreferenceDataset.of(
         Comparison(query, Answer(tuple(range(len(query.segments)))), "x") for query in queries

@@ -7,7 +7,7 @@ from gymnasium import spaces
 
 from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, Ensemble
-from prefrl.segments import Segment, stacked
+from prefrl.segments import Segment, part_of, stacked
 from prefrl.testing import random_segments, steps_of
 
 OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
@@ -25,7 +25,7 @@ def steps(number, rng, obs=OBS, act=ACT):
             "pose": rng.normal(size=(number, 4)),
             "view": rng.integers(0, 255, (number, 16, 16, 1), np.uint8),
         }, rng.normal(size=(number, 2))
-    return rng.normal(size=(number, 4)).astype(np.float32), rng.normal(size=(number, 2)).astype(np.float32)
+    return {"obs": rng.normal(size=(number, 4)).astype(np.float32)}, rng.normal(size=(number, 2)).astype(np.float32)
 
 
 def test_members_differ_and_the_seed_decides(rng):
@@ -59,20 +59,20 @@ def test_each_member_is_standardised_on_its_own(rng):
 def test_the_steps_of_several_environments_are_paid_in_the_order_of_a_rollout(rng, monkeypatch):
     made = Ensemble(*GAME, RewardConfig(hidden=(8,)), 0)
     frames = rng.integers(0, 255, (10, 3, 84, 84), np.uint8)
-    obs, actions = np.moveaxis(stacked(frames, 4), 1, 2), rng.integers(0, 2, (7, 3))
-    rewards = made(obs, actions)
-    one_by_one = [made(obs[t, n][None], actions[t, n][None])[0] for t in range(7) for n in range(3)]
+    images, actions = np.moveaxis(stacked(frames, 4), 1, 2), rng.integers(0, 2, (7, 3))
+    rewards = made({"obs": images}, actions)
+    one_by_one = [made({"obs": images[t, n][None]}, actions[t, n][None])[0] for t in range(7) for n in range(3)]
     np.testing.assert_allclose(rewards, one_by_one, atol=1e-4)
     monkeypatch.setattr(Ensemble, "_part", 7)  # two steps of three environments at a time
-    np.testing.assert_allclose(made(obs, actions), rewards, atol=1e-4)
+    np.testing.assert_allclose(made({"obs": images}, actions), rewards, atol=1e-4)
 
 
 def test_inputs_are_standardised_by_what_was_seen(rng):
     made = ensemble()
     obs, actions = steps(500, rng)
-    before = made(obs, actions)
-    made.see([Segment("x", obs * 100 + 50, actions, np.zeros(500))])
-    assert np.allclose(made(obs * 100 + 50, actions), before, atol=0.2)
+    before, moved = made(obs, actions), {"obs": obs["obs"] * 100 + 50}
+    made.see([Segment("x", moved, actions, np.zeros(500))])
+    assert np.allclose(made(moved, actions), before, atol=0.2)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_inputs_are_standardised_by_what_was_seen(rng):
     ],
 )
 def test_every_kind_of_action_matters(act, actions, rng):
-    rewards = ensemble(act=act)(np.zeros((3, 4), np.float32), actions)
+    rewards = ensemble(act=act)({"obs": np.zeros((3, 4), np.float32)}, actions)
     assert len({round(float(reward), 6) for reward in rewards}) == 3
 
 
@@ -109,6 +109,22 @@ def test_a_model_for_other_spaces_is_refused(tmp_path):
         Ensemble.load(tmp_path, OBS, spaces.Discrete(3))
 
 
+@pytest.mark.parametrize("obs, got", [
+    (np.zeros((3, 4)), "'obs'., got ndarray"),
+    ({"pose": np.zeros((3, 4))}, r"'obs'., got .'pose'."),
+])  # fmt: skip
+def test_observations_that_are_not_named_are_one_clear_line(obs, got):
+    with pytest.raises(ValueError, match=f"^a reward model reads observations as a dict of arrays named .{got}$"):
+        ensemble()(obs, np.zeros((3, 2)))
+
+
+def test_a_saved_model_has_the_tensors_that_it_always_had():
+    own = {"l2", "output_mean", "output_std"}
+    vector = {"moments.obs.mean", "moments.obs.variance", "moments.obs.count"}
+    network = {f"network.head.{layer}.{name}" for layer in (0, 2, 4) for name in ("weight", "bias")}
+    assert set(ensemble(hidden=(8, 8)).state()) == own | vector | network
+
+
 def test_a_damaged_or_missing_model_is_one_clear_line(tmp_path):
     with pytest.raises(ValueError, match="no reward model in"):
         Ensemble.load(tmp_path, OBS, ACT)
@@ -128,7 +144,7 @@ def test_a_learned_return_is_the_sum_of_the_learned_rewards(rng):
 def test_rewards_hardly_depend_on_the_batch(rng):
     made, (obs, actions) = ensemble(), steps(2048, rng)
     whole = made(obs, actions)
-    alone = np.array([made(obs[i : i + 1], actions[i : i + 1])[0] for i in range(50)])
+    alone = np.array([made(part_of(obs, slice(i, i + 1)), actions[i : i + 1])[0] for i in range(50)])
     assert np.abs(whole[:50] - alone).max() < 1e-4
 
 
@@ -159,6 +175,6 @@ def test_a_saved_ensemble_keeps_its_precision(tmp_path, rng):
     made = Ensemble(*GAME, RewardConfig(), seed=0, precision="bf16")
     made.save(tmp_path, {})
     loaded = Ensemble.load(tmp_path, *GAME)
-    images = rng.integers(0, 256, (4, *GAME[0].shape), dtype=np.uint8)
+    images = {"obs": rng.integers(0, 256, (4, *GAME[0].shape), dtype=np.uint8)}
     assert loaded.precision == "bf16"
     assert np.array_equal(made(images, np.zeros(4, int)), loaded(images, np.zeros(4, int)))

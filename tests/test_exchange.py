@@ -1,6 +1,7 @@
 """Comparisons to Parquet and back."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -155,9 +156,9 @@ class TestAnswers:
     @pytest.mark.parametrize(
         "obs",
         [
-            np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
-            np.zeros((2, 0), np.float32),
-            np.array([[0.1, np.nan], [-np.inf, 1e-300]]),
+            {"obs": np.arange(24, dtype=np.uint8).reshape(2, 3, 4)},
+            {"obs": np.zeros((2, 0), np.float32)},
+            {"obs": np.array([[0.1, np.nan], [-np.inf, 1e-300]])},
             {"image": np.ones((2, 2, 2), np.uint8), "state": np.zeros((2, 1), np.float16)},
         ],
         ids=["image", "nothing", "nan", "dict"],
@@ -174,16 +175,23 @@ class TestAnswers:
             assert array.dtype == one.arrays()[name].dtype
             np.testing.assert_array_equal(array, one.arrays()[name])
 
+    def test_of_dict_observations_written_when_a_lone_array_was_no_dict(self, other):
+        """Of a lone array such a file is the one of version 1."""
+        assert import_answers(other, Path(__file__).parent / "data" / "answers_dict_observations.parquet") == 2
+        first, second = (comparison.query for comparison in other.answered())
+        assert (first.id, second.id) == ("fb25dfd37278a227b040a9848d9be804", "25ea443f8858fbfd421450af41fe53b3")
+        assert [segment.obs.keys() for segment in second.segments] == [{"position", "velocity"}] * 3
+
     def test_of_an_empty_store(self, store, other, file):
         assert export_answers(store, file) == import_answers(other, file) == 0
 
 
 def a_pair(
-    env_id="test/Any-v0", obs_shape=(4,), obs_type=np.float32, action_type=np.float32, steps=3, key=None, **more
+    env_id="test/Any-v0", obs_shape=(4,), obs_type=np.float32, action_type=np.float32, steps=3, key="obs", **more
 ):
     obs = np.zeros((steps, *obs_shape), obs_type)
     actions = np.zeros(steps, action_type)
-    segment = Segment(env_id, obs if key is None else {key: obs}, actions, np.zeros(steps, np.float32), **more)
+    segment = Segment(env_id, {key: obs}, actions, np.zeros(steps, np.float32), **more)
     return Query((segment, segment), step=0)
 
 
@@ -296,7 +304,8 @@ class TestBadFiles:
 class TestPreferences:
     def test_are_lists_of_numbers(self, store, file):
         segments = [
-            Segment("test/Any-v0", np.full((2, 3), i, np.float32), np.array([i, i]), np.zeros(2)) for i in range(2)
+            Segment("test/Any-v0", {"obs": np.full((2, 3), i, np.float32)}, np.array([i, i]), np.zeros(2))
+            for i in range(2)
         ]
         store.ask([Query(tuple(segments), step=0)])
         query = store.claim("ann")
@@ -325,7 +334,7 @@ class TestPreferences:
             store.answer(query.id, "ann", LEFT)
         export_preferences(store, file)
         for row, query in zip(parquet.read_table(file).to_pylist(), queries, strict=True):
-            np.testing.assert_array_equal(np.float32(row["chosen"]["observations"]), query.segments[0].obs)
+            np.testing.assert_array_equal(np.float32(row["chosen"]["observations"]), query.segments[0].obs["obs"])
             np.testing.assert_array_equal(np.float32(row["rejected"]["actions"]), query.segments[1].actions)
 
     def test_of_a_dict_space_and_images(self, store, file):
@@ -345,7 +354,7 @@ class TestPreferences:
         assert export_preferences(store, file) == 5
 
     def test_of_two_environments_are_refused(self, store, file, rng):
-        other = Segment("test/Other-v0", np.zeros((2, 4)), np.zeros((2, 2)), np.zeros(2))
+        other = Segment("test/Other-v0", {"obs": np.zeros((2, 4))}, np.zeros((2, 2)), np.zeros(2))
         queries = [*random_queries(1, rng), Query((other, other), step=0)]
         store.ask(queries)
         for query in queries:

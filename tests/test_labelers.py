@@ -18,7 +18,8 @@ from prefrl.testing import random_queries
 
 SHORT = [
     "--labels", "20", "--steps", "2048", "--initial-steps", "512", "--query.round-steps", "512",
-    "--checkpoint-steps", "1024", "--agent.num-envs", "4", "--agent.n-steps", "64", "--agent.batch-size", "64", "--agent.n-epochs", "1",
+    "--checkpoint-steps", "1024", "--agent.num-envs", "4", "--agent.n-steps", "64", "--agent.batch-size", "64",
+    "--agent.n-epochs", "1",
     "--reward.initial-epochs", "2", "--eval-episodes", "2", "--threads", "1", "--clip-steps", "10",
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ def kept(pairs, device="cpu"):
 
 @pytest.fixture
 def pairs(rng):
-    clips = [segment.obs for segment in image_segments(8, rng)]
+    clips = [segment.obs["obs"] for segment in image_segments(8, rng)]
     return list(zip(clips[::2], clips[1::2], strict=True))
 
 

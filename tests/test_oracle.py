@@ -15,7 +15,7 @@ PERFECT = OracleConfig()
 
 
 def with_rewards(*rewards):
-    return Segment("toy", np.zeros((len(rewards), 1)), np.zeros((len(rewards), 1)), np.array(rewards))
+    return Segment("toy", {"obs": np.zeros((len(rewards), 1))}, np.zeros((len(rewards), 1)), np.array(rewards))
 
 
 def query(*returns, nonce=0):
@@ -82,7 +82,7 @@ def test_discounted_return_by_hand():
 
 def test_it_compares_by_what_it_is_told_to_where_that_is_not_the_true_reward():
     steps = np.zeros((2, 1))
-    lost = Segment("toy", steps, steps, np.array([0.0, 3.0]), oracle_rewards=np.array([0.0, -7.0]))
+    lost = Segment("toy", {"obs": steps}, steps, np.array([0.0, 3.0]), oracle_rewards=np.array([0.0, -7.0]))
     about = Query((lost, with_rewards(0.0, 1.0)), step=0)
     assert answer_of(Oracle(PERFECT, seed=0), about) == RIGHT
     assert lost.true_return == 3

@@ -39,16 +39,17 @@ def paid_by_rollout(reward, env_id=TOY, rollouts=3):
     agent, rewards = make_agent(env_id, CONFIG), []
 
     def pay(rollout):
-        steps = (
-            map_arrays(rows, lambda array: array.reshape(-1, *array.shape[2:]))
-            for rows in (rollout.obs, rollout.actions)
-        )
-        rewards.append(reward(*steps).reshape(rollout.dones.shape))
+        rewards.append(reward(map_arrays(rollout.obs, flat), flat(rollout.actions)).reshape(rollout.dones.shape))
         return rewards[-1]
 
     for _ in range(rollouts):
         iterate(agent, pay)
     return agent, rewards
+
+
+def flat(array):
+    """[T, N, ...] -> [T * N, ...]."""
+    return array.reshape(-1, *array.shape[2:])
 
 
 def paid_by_step(reward, rollouts=3):
@@ -81,7 +82,7 @@ def paid_by_step(reward, rollouts=3):
 
 def elementwise(obs, actions):
     """Does not depend on the size of its batch."""
-    return (np.asarray(obs, np.float32)[:, 0] * np.float32(2) - np.asarray(actions, np.float32)[:, 1]).astype(
+    return (np.asarray(obs["obs"], np.float32)[:, 0] * np.float32(2) - np.asarray(actions, np.float32)[:, 1]).astype(
         np.float32
     )
 
@@ -184,7 +185,7 @@ def test_the_policy_alone_acts_as_it_did(tmp_path):
     """Loaded by plain SB3 on raw observations, without the reward model or anything beside the zip."""
     agent = make_agent(TOY, CONFIG)
     iterate(agent)
-    agent.policy.observe(np.random.default_rng(0).normal(3, 5, (1000, 1, *BOX.shape)))
+    agent.policy.observe({"obs": np.random.default_rng(0).normal(3, 5, (1000, 1, *BOX.shape))})
     agent.save_policy(tmp_path / "policy.zip")
     env = toy_env()
     env.seed(11)
@@ -209,7 +210,7 @@ def test_fresh_weights_keep_only_what_is_known_of_the_observations():
     first, second = (make_agent(TOY, CONFIG) for _ in range(2))
     for agent in (first, second):
         iterate(agent)
-    first.policy.observe(np.ones((3, 1, 2), np.float32))
+    first.policy.observe({"obs": np.ones((3, 1, 2), np.float32)})
     torch.manual_seed(0)
     drawn_next = torch.rand(1)
     torch.manual_seed(0)
@@ -255,7 +256,7 @@ def test_showing_observations_changes_how_the_policy_sees():
     network = agent._model.policy.features_extractor
     obs = torch.full((1, *BOX.shape), 3.0)
     before = network(obs).clone()
-    agent.policy.observe(np.random.default_rng(0).normal(3, 1, (100, 1, *BOX.shape)))
+    agent.policy.observe({"obs": np.random.default_rng(0).normal(3, 1, (100, 1, *BOX.shape))})
     assert before.abs().max() == 3.0
     assert network(obs).abs().max() < 0.5
 

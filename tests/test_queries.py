@@ -6,7 +6,7 @@ from prefrl.segments import Segment
 
 
 def a_segment(reward):
-    return Segment("toy", np.zeros((2, 1)), np.zeros((2, 1)), np.full(2, reward))
+    return Segment("toy", {"obs": np.zeros((2, 1))}, np.zeros((2, 1)), np.full(2, reward))
 
 
 @pytest.mark.parametrize("answer, label", [(LEFT, 1.0), (RIGHT, 0.0), (TIE, 0.5), (Answer((1, 3)), 1.0)])

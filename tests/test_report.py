@@ -92,7 +92,8 @@ def comparison(step, answer, drawable=True):
 
     def segment():
         states = np.full((STEPS, 2), 128.0, np.float32) if drawable else None
-        return Segment(ENV, rng.normal(size=(STEPS, 3)), rng.normal(size=(STEPS, 1)), rng.normal(size=STEPS), states)
+        obs = {"obs": rng.normal(size=(STEPS, 3))}
+        return Segment(ENV, obs, rng.normal(size=(STEPS, 1)), rng.normal(size=STEPS), states)
 
     return Comparison(Query((segment(), segment()), step=step), answer, "oracle")
 

@@ -1,4 +1,5 @@
 import gc
+import re
 import weakref
 
 import gymnasium as gym
@@ -103,17 +104,49 @@ def test_the_agent_sees_no_reward_but_the_rollout_has_it():
 
 def test_a_rollout_holds_what_was_seen_before_each_action():
     rollout = run(recorder(length=3), 4)
-    assert rollout.obs[:, 0, 0].tolist() == [0, 1, 2, 0]
+    assert rollout.obs["obs"][:, 0, 0].tolist() == [0, 1, 2, 0]
     assert rollout.render_states[:, 0, 0].tolist() == [0, 1, 2, 0]
     assert rollout.true_rewards[:, 0].tolist() == [1, 2, 3, 1]
     assert rollout.dones[:, 0].tolist() == [False, False, True, False]
-    assert rollout.obs.dtype == np.float32
+    assert rollout.obs["obs"].dtype == np.float32
+
+
+def test_what_environments_name_keeps_its_names():
+    made = Recorder(make_vec_env("prefrl/TwoDials-v0", 2, seed=0))
+    seen = [made.reset()]
+    seen += [made.step(np.ones((2, 2), int))[0] for _ in range(2)]
+    rollout = made.take()
+    assert rollout.obs.keys() == {"dials", "targets"}
+    for name, rows in rollout.obs.items():
+        np.testing.assert_array_equal(rows, [obs[name] for obs in seen[:2]])
+
+
+@pytest.mark.parametrize("task", ["PointGoal", "TwoDials", "Pong"])
+def test_a_state_of_old_is_read(task):
+    """In which a lone array, or each frame of one, had no name."""
+    made = Recorder(make_vec_env(f"prefrl/{task}-v0", 2, seed=0))
+    made.reset()
+    actions = [np.stack([made.action_space.sample() for _ in range(2)]) for _ in range(4)]
+    state = {re.sub(r"^(seen\.\d+\.)obs$", r"\1", name): array for name, array in made.get_state().items()}
+    assert ("seen.0." in state) == (task != "TwoDials")
+
+    def played():
+        for action in actions:
+            made.step(action)
+        return made.take().obs
+
+    expected = played()
+    made.set_state(state)
+    again = played()
+    made.close()
+    assert again.keys() == expected.keys()
+    assert all(np.array_equal(again[name], rows) for name, rows in expected.items())
 
 
 def test_take_hands_out_every_step_once():
     made = recorder(length=100)
-    assert run(made, 3).obs[:, 0, 0].tolist() == [0, 1, 2]
-    assert run(made, 2).obs[:, 0, 0].tolist() == [3, 4]
+    assert run(made, 3).obs["obs"][:, 0, 0].tolist() == [0, 1, 2]
+    assert run(made, 2).obs["obs"][:, 0, 0].tolist() == [3, 4]
 
 
 def test_reset_drops_what_was_not_taken():
@@ -140,7 +173,7 @@ def test_segments_never_cross_an_episode():
     pool = SegmentPool("x", clip_steps=4, capacity_steps=1000)
     pool.add(run(recorder(length=10), 35), np.random.default_rng(0))
     for segment in pool.segments:
-        assert np.diff(segment.obs[:, 0]).tolist() == [1, 1, 1]
+        assert np.diff(segment.obs["obs"][:, 0]).tolist() == [1, 1, 1]
         assert len(segment) == 4
 
 
@@ -148,7 +181,7 @@ def test_every_step_is_covered_in_turn():
     pool, rng = SegmentPool("x", clip_steps=4, capacity_steps=100_000), np.random.default_rng(0)
     for _ in range(50):
         pool.add(run(recorder(length=10), 10), rng)
-    counts = np.bincount(np.concatenate([s.obs[:, 0] for s in pool.segments]).astype(int), minlength=10)
+    counts = np.bincount(np.concatenate([s.obs["obs"][:, 0] for s in pool.segments]).astype(int), minlength=10)
     assert (counts > 0).all()
 
 
@@ -156,17 +189,17 @@ def test_the_pool_is_bounded_and_keeps_the_latest():
     pool = SegmentPool("x", clip_steps=5, capacity_steps=20)
     pool.add(run(recorder(num_envs=1, length=1000), 100), np.random.default_rng(0))
     assert len(pool.segments) == 4
-    assert pool.segments[-1].obs[-1, 0] == 99
+    assert pool.segments[-1].obs["obs"][-1, 0] == 99
 
 
 def test_a_segment_keeps_no_rollout_alive():
     rollout = run(recorder(), 20)
     segment = rollout.segment("x", 0, 0, 5)
-    gone = weakref.ref(rollout.obs)
+    gone = weakref.ref(rollout.obs["obs"])
     del rollout
     gc.collect()
     assert gone() is None
-    assert segment.obs[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert segment.obs["obs"][:, 0].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_dict_observations_stay_apart():
@@ -193,28 +226,28 @@ class TestGames:
         made = consoles()
         for first in (0, 11):
             rollout = play(made, 11)
-            assert rollout.obs.shape == (11, 2, 3, 4, 4)
+            assert rollout.obs["obs"].shape == (11, 2, 3, 4, 4)
             newest = np.arange(first, first + 11)[:, None] + [2, 102]
             assert rollout.dones.any()
-            np.testing.assert_array_equal(rollout.obs[..., 0, 0], newest[..., None] + [-2, -1, 0])
+            np.testing.assert_array_equal(rollout.obs["obs"][..., 0, 0], newest[..., None] + [-2, -1, 0])
 
     def test_every_frame_is_kept_once(self):
         rollout = play(consoles(), 11)
-        frames = rollout.obs
+        frames = rollout.obs["obs"]
         while frames.base is not None:
             frames = frames.base
         assert frames.nbytes == (11 + 2) * 2 * 16
 
     def test_frames_that_span_several_blocks_are_in_order(self, monkeypatch):
-        expected = play(consoles(), 11).obs
+        expected = play(consoles(), 11).obs["obs"]
         monkeypatch.setattr("prefrl.rollouts.BLOCK", 3)
-        np.testing.assert_array_equal(play(consoles(), 11).obs, expected)
+        np.testing.assert_array_equal(play(consoles(), 11).obs["obs"], expected)
 
     def test_a_segment_has_its_own_frames_once(self):
         rollout = play(consoles(), 11)
         segment = rollout.segment("x", 1, 3, 8)
-        np.testing.assert_array_equal(segment.obs, rollout.obs[3:8, 1])
-        frames = segment.obs
+        np.testing.assert_array_equal(segment.obs["obs"], rollout.obs["obs"][3:8, 1])
+        frames = segment.obs["obs"]
         while frames.base is not None:
             frames = frames.base
         assert frames.nbytes == (5 + 2) * 16
@@ -224,7 +257,7 @@ class TestGames:
         play(made, 3)
         made.step(np.zeros(2, int))
         made.reset()
-        assert play(made, 2).obs[:, 0, :, 0, 0].tolist() == [[4, 5, 6], [5, 6, 7]]
+        assert play(made, 2).obs["obs"][:, 0, :, 0, 0].tolist() == [[4, 5, 6], [5, 6, 7]]
 
     def test_screens_are_packed_each_for_itself(self):
         rollout = play(consoles(), 4)
@@ -285,7 +318,7 @@ def test_rollouts_shorter_than_a_segment_are_joined_and_segments_never_cross_an_
     pool, made = SegmentPool("x", clip_steps=4, capacity_steps=1000), recorder(num_envs=1, length=10)
     for _ in range(10):
         pool.add(run(made, 3), np.random.default_rng(0))  # 30 steps: three episodes
-    assert [segment.obs[:, 0].tolist() for segment in pool.segments] == 3 * [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [segment.obs["obs"][:, 0].tolist() for segment in pool.segments] == 3 * [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert not pool.tails
 
 

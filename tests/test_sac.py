@@ -2,11 +2,14 @@
 
 import dataclasses
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from safetensors.numpy import load_file
 from stable_baselines3 import SAC
+from stable_baselines3.common.vec_env import DummyVecEnv
 from test_rlhf import SMALL, run, stop_after
 
 from prefrl.agents.config import SacConfig
@@ -42,7 +45,7 @@ def test_the_replay_holds_each_step_as_it_was_taken_and_paid():
     rollouts = [iterate(agent) for _ in range(5)]  # 80 steps of each environment: an episode of 50 ends
     replay = agent._replay
     steps = slice(5 * CONFIG.n_steps)
-    obs = np.concatenate([rollout.obs for rollout in rollouts])
+    obs = np.concatenate([rollout.obs["obs"] for rollout in rollouts])
     np.testing.assert_array_equal(replay.observations[steps], obs)
     np.testing.assert_array_equal(replay.rewards[steps], np.concatenate([r.true_rewards for r in rollouts]))
     actions = agent._model.policy.unscale_action(replay.actions[steps])
@@ -59,10 +62,10 @@ def test_after_a_fit_all_steps_are_paid_by_the_new_reward():
     agent = sac()
     explored = agent.explore(64, 0.5)
     rollout = iterate(agent)
-    agent.relabel(lambda obs, actions: obs[..., 0].flatten() - 2 * actions[..., 1].flatten())
+    agent.relabel(lambda obs, actions: obs["obs"][..., 0].flatten() - 2 * actions[..., 1].flatten())
     paid = agent._replay.rewards[:32]
     for steps, begin in ((explored, 0), (rollout, 16)):
-        expected = steps.obs[..., 0] - 2 * steps.actions[..., 1]
+        expected = steps.obs["obs"][..., 0] - 2 * steps.actions[..., 1]
         np.testing.assert_allclose(paid[begin : begin + 16], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -109,6 +112,52 @@ def test_a_fresh_agent_keeps_its_replay_and_begins_with_the_first_temperature():
     np.testing.assert_array_equal(agent._replay.rewards, rewards)
     critics = zip(agent._model.critic.parameters(), agent._model.critic_target.parameters(), strict=True)
     assert all(torch.equal(critic, target) for critic, target in critics)
+
+
+class Named(gym.Env):
+    """Observes its step, negated as well; episodes have 5 steps."""
+
+    observation_space = spaces.Dict({"up": spaces.Box(-9, 9, (1,)), "down": spaces.Box(-9, 9, (1,))})
+    action_space = spaces.Box(-1, 1, (1,))
+
+    def reset(self, *, seed=None, options=None):
+        self.at = 0
+        return self._observed(), {}
+
+    def step(self, action):
+        self.at += 1
+        return self._observed(), float(self.at), False, self.at == 5, {}
+
+    def _observed(self):
+        return {"up": np.array([self.at], np.float32), "down": np.array([-self.at], np.float32)}
+
+
+class NamedVecEnv(DummyVecEnv):
+    def render_states(self):
+        return None
+
+    def get_state(self):
+        return None
+
+
+def test_the_replay_of_a_dict_space_has_the_last_observation_of_each_episode_and_is_saved(tmp_path):
+    def made():
+        agent = SacAgent(Recorder(NamedVecEnv([Named] * CONFIG.num_envs)), CONFIG, seed=0, total_steps=2048)
+        agent.begin()
+        return agent
+
+    agent, other = made(), made()
+    iterate(agent)
+    replay = agent._replay
+    assert replay.next_observations["up"][:6, 0, 0].tolist() == [1, 2, 3, 4, 5, 1]
+    assert replay.next_observations["down"][:6, 0, 0].tolist() == [-1, -2, -3, -4, -5, -1]
+    agent.relabel(lambda obs, actions: obs["up"] - 3 * obs["down"])
+    assert replay.rewards[:6, 0].tolist() == [0, 4, 8, 12, 16, 0]
+    agent.save(tmp_path)
+    other.load(tmp_path)
+    for name in ("up", "down"):
+        np.testing.assert_array_equal(other._replay.observations[name], replay.observations[name])
+        np.testing.assert_array_equal(other._replay.next_observations[name], replay.next_observations[name])
 
 
 def test_actions_that_are_not_continuous_are_refused_in_one_clear_line():

@@ -47,7 +47,7 @@ class TestAsking:
         assert {store.claim("ann").id, store.claim("ann").id} == {query.id for query in queries}
 
     def test_all_or_none_are_asked(self, store):
-        broken = Query((a_segment(1), Segment("toy", np.array([{}]), np.zeros(1), np.zeros(1))), step=0)
+        broken = Query((a_segment(1), Segment("toy", {"obs": np.array([{}])}, np.zeros(1), np.zeros(1))), step=0)
         with pytest.raises(ValueError, match="Python objects"):
             store.ask([a_query(1), broken])
         assert store.counts().asked == 0

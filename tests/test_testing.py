@@ -8,7 +8,7 @@ from prefrl.testing import answered_by, random_queries
 def test_segments_are_random_but_the_same_every_time(segments, rng):
     assert len(segments) == 20
     assert segments[0].id != segments[1].id
-    assert np.array_equal(segments[0].true_rewards, segments[0].obs[:, 0])
+    assert np.array_equal(segments[0].true_rewards, segments[0].obs["obs"][:, 0])
 
 
 def test_comparisons_are_answered_by_an_oracle_that_never_errs(comparisons):

@@ -79,7 +79,7 @@ class TestSitting:
 
     def test_a_clip_that_nothing_draws(self, store, rng, browser):
         steps = [rng.normal(size=(3, 2)).astype(np.float32) for _ in range(2)]
-        bare = tuple(Segment("test/Bare-v0", obs, obs, obs[:, 0]) for obs in steps)
+        bare = tuple(Segment("test/Bare-v0", {"obs": obs}, obs, obs[:, 0]) for obs in steps)
         store.ask([Query(bare, 0)])
         tab = sit(browser)
         said = browser.get(f"/tabs/{tab['tab']}/clips/{bare[0].id}")

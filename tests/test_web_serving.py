@@ -69,7 +69,9 @@ class TestServing:
     @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
     def test_from_the_printed_address_to_the_end(self, run, rng, kind):
         states = [rng.uniform(-1, 1, size=(3, 4)).astype(np.float32) for _ in range(4)]
-        segments = [Segment("prefrl/PointGoal-v0", state, state[:, :2], state[:, 0], state) for state in states]
+        segments = [
+            Segment("prefrl/PointGoal-v0", {"obs": state}, state[:, :2], state[:, 0], state) for state in states
+        ]
         with PreferenceStore(run.store) as store:
             store.ask([Query(tuple(segments[:2]), 0), Query(tuple(segments[2:]), 1)])
         command = [sys.executable, "-m", "prefrl.cli", "serve", str(run.path), "--question", "Which is nearer?"]

@@ -21,7 +21,7 @@ from prefrl.store import PreferenceStore
 def moving(env_id, steps, rng, offset):
     """A segment whose states can be drawn, and are all it has."""
     states = np.linspace(0, 1, steps, dtype=np.float32)[:, None] * np.ones(4, np.float32) * offset
-    return Segment(env_id, states, np.zeros((steps, 1)), np.zeros(steps), states)
+    return Segment(env_id, {"obs": states}, np.zeros((steps, 1)), np.zeros(steps), states)
 
 
 def test_a_whole_window_draws_in_a_process_of_its_own(pygame, tmp_path, rng):
@@ -39,7 +39,9 @@ def test_a_whole_window_draws_in_a_process_of_its_own(pygame, tmp_path, rng):
 
 def test_what_cannot_be_drawn_is_said_and_given_back(pygame, tmp_path, rng):
     subject = Subject(env_id="prefrl/CartPole-v0", horizon=None, on_end="absorb", folder=tmp_path)
-    blind = [Segment("prefrl/CartPole-v0", np.full((3, 4), i), np.zeros((3, 1)), np.zeros(3)) for i in range(2)]
+    blind = [
+        Segment("prefrl/CartPole-v0", {"obs": np.full((3, 4), i)}, np.zeros((3, 1)), np.zeros(3)) for i in range(2)
+    ]
     with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
         store.ask([Query(tuple(blind), 0)])
         with pytest.raises(ValueError, match="CartPole-v0 keep nothing to draw them by"):

@@ -25,7 +25,7 @@ def run(tmp_path):
     folder.create(preset_config("default", "prefrl/CartPole-v0", labels=10, steps=10_000))
     steps = np.linspace(0, 1, 5)[:, None]
     segments = [
-        Segment("prefrl/CartPole-v0", states, np.zeros((5, 1)), np.zeros(5), states.astype(np.float32))
+        Segment("prefrl/CartPole-v0", {"obs": states}, np.zeros((5, 1)), np.zeros(5), states.astype(np.float32))
         for states in (steps * np.array([0.2, 0, 0.1 * number, 0]) for number in range(10))
     ]
     with PreferenceStore(folder.store) as store:

@@ -13,7 +13,7 @@ TOY = "prefrl/PointGoal-v0"
 
 def first_number(obs, actions):
     """A learned reward that is easy to check: the first number of the observation plus that of the action."""
-    return obs[:, 0] + 10 * actions[:, 0]
+    return obs["obs"][:, 0] + 10 * actions[:, 0]
 
 
 def test_pays_for_the_observation_before_the_action_and_keeps_the_true_reward():
@@ -63,6 +63,41 @@ def test_of_several_environments_too():
     obs[:] = 7  # whoever got it may do with it what they like
     rewards = [venv.step(np.full((2, 1), 0.05))[1][0] for _ in range(3)]
     assert rewards == pytest.approx([0.5, 1.5, 2.5])
+
+
+class Named(gym.Env):
+    """Has an observation of whatever space it is made for."""
+
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, space):
+        self.observation_space = space
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+BOX = gym.spaces.Box(-1, 1, (2,))
+
+
+@pytest.mark.parametrize("space, shapes", [
+    (BOX, {"obs": (1, 2)}),
+    (gym.spaces.Discrete(3), {"obs": (1,)}),
+    (gym.spaces.Tuple([BOX, BOX]), {"obs": (1, 2, 2)}),
+    (gym.spaces.Dict({"pose": BOX, "mode": gym.spaces.Discrete(3)}), {"pose": (1, 2), "mode": (1,)}),
+])  # fmt: skip
+def test_the_reward_reads_observations_by_name_whatever_the_space(space, shapes):
+    def reward(obs, actions):
+        assert {name: rows.shape for name, rows in obs.items()} == shapes
+        return np.ones(1)
+
+    env = LearnedReward(Named(space), reward)
+    env.reset(seed=0)
+    assert env.step(0)[1] == 1.0
 
 
 def test_remains_a_proper_environment():

@@ -19,7 +19,7 @@ Metrics = dict[str, float]
 """Figures of one iteration by the name that TensorBoard shows, such as "train/loss"."""
 
 RewardFunction = Callable[[Observations, np.ndarray], np.ndarray]
-"""Observations [B, ...] and actions [B, ...] -> [B] rewards."""
+"""Observations by name, each [B, ...], and actions [B, ...] -> [B] rewards."""
 
 DIVERGED = "the policy diverged: its weights are not finite numbers any more; lower its learning rate"
 
@@ -31,7 +31,7 @@ class TrainablePolicy(Policy, Protocol):
         """Yields its weights."""
 
     def observe(self, obs: Observations) -> None:
-        """Takes raw observations [T, N, ...] into its statistics, if it keeps any."""
+        """Takes raw observations, each [T, N, ...], into its statistics, if it keeps any."""
 
 
 class Agent(Protocol):

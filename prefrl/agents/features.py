@@ -39,13 +39,13 @@ class StandardisedFeatures(BaseFeaturesExtractor):
 
 
 def observe(policy: BasePolicy, obs: Observations) -> None:
-    """Shows raw observations [..., *obs_shape] to the policy's statistics, where it keeps any.
+    """Shows raw observations, each [..., *obs_shape], to the policy's statistics, where it keeps any.
 
     Only between two rollouts: while one is collected and learned from, the policy must stay the same.
     """
     extractor = policy.features_extractor
     if isinstance(extractor, Observer):
-        assert isinstance(obs, np.ndarray)
+        (rows,) = obs.values()  # no policy for a Dict space keeps statistics
         space = policy.observation_space
-        channels_last = is_image_space(space) and obs.shape[-3:] != space.shape
-        extractor.observe(np.moveaxis(obs, -1, -3) if channels_last else obs)  # SB3 puts the channels first
+        channels_last = is_image_space(space) and rows.shape[-3:] != space.shape
+        extractor.observe(np.moveaxis(rows, -1, -3) if channels_last else rows)  # SB3 puts the channels first

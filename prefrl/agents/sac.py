@@ -20,13 +20,13 @@ from stable_baselines3.common.preprocessing import is_image_space
 
 from prefrl.agents.base import Metrics, RewardFunction
 from prefrl.agents.config import SacConfig
-from prefrl.agents.sb3 import Sb3Agent, Sb3Policy
+from prefrl.agents.sb3 import Sb3Agent, Sb3Policy, of_space
 from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import Precision
 from prefrl.evaluation import Actor, act_randomly
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.seeds import Purpose, seed_of
-from prefrl.segments import Observations, map_arrays, part_of
+from prefrl.segments import as_dict, flattened, map_arrays, part_of
 
 REPLAY = "replay.safetensors"
 ARRAYS = ("actions", "rewards", "dones", "timeouts")
@@ -78,7 +78,8 @@ class SacAgent(Sb3Agent[SAC]):
         if not self._config.relabel or not self._number_kept():
             return
         replay, kept = self._replay, slice(self._number_kept())
-        obs = part_of(self._observations(), kept)
+        observations: Any = replay.observations
+        obs = part_of(as_dict(observations), kept)
         actions = self._model.policy.unscale_action(replay.actions[kept])
         replay.rewards[kept] = reward(obs, actions).reshape(-1, replay.n_envs)
 
@@ -93,7 +94,7 @@ class SacAgent(Sb3Agent[SAC]):
         super().save(folder)
         replay, kept = self._replay, slice(self._number_kept())
         arrays = {name: getattr(replay, name)[kept] for name in ARRAYS}
-        arrays |= _named("obs", replay.observations) | _named("next_obs", replay.next_observations)
+        arrays |= _observations_of(replay)
         arrays = {name: np.ascontiguousarray(array[kept]) for name, array in arrays.items()}
         save_file(arrays | {"position": np.array([replay.pos])}, folder / REPLAY)
 
@@ -103,7 +104,7 @@ class SacAgent(Sb3Agent[SAC]):
         arrays, replay = load_file(folder / REPLAY), self._replay
         number = len(arrays["actions"])
         into = {name: getattr(replay, name) for name in ARRAYS}
-        into |= _named("obs", replay.observations) | _named("next_obs", replay.next_observations)
+        into |= _observations_of(replay)
         for name, array in into.items():
             array[:number] = arrays[name]
         replay.full = number == replay.buffer_size
@@ -120,10 +121,6 @@ class SacAgent(Sb3Agent[SAC]):
         """Rows of the replay that hold steps."""
         return self._replay.buffer_size if self._replay.full else self._replay.pos
 
-    def _observations(self) -> Observations:
-        observations: Any = self._replay.observations
-        return observations
-
     def _actor(self) -> Actor:
         """The policy, or random actions in a run that has learned nothing yet."""
         if self.step >= self._config.learning_starts:
@@ -137,10 +134,21 @@ class SacAgent(Sb3Agent[SAC]):
         scaled = policy.scale_action(actions)  # what is kept, and what is done, are the same to the bit
         new_obs: Any
         new_obs, rewards, dones, infos = recorder.step(policy.unscale_action(scaled))
-        self._replay.add(obs, _with_terminal(new_obs, dones, infos), scaled, rewards, dones, infos)
+        self._replay.add(obs, self._with_terminal(new_obs, dones, infos), scaled, rewards, dones, infos)
         self._model.num_timesteps += recorder.num_envs
         self._model._last_obs, self._model._last_episode_starts = new_obs, dones
         return new_obs
+
+    def _with_terminal(self, new_obs: Any, dones: np.ndarray, infos: list[dict[str, Any]]) -> Any:
+        """The observations after a step: where an episode ended, its last one and not the next one's first."""
+        if not dones.any():
+            return new_obs
+        after = map_arrays(as_dict(new_obs), np.copy)
+        for env in np.flatnonzero(dones):
+            last = as_dict(infos[env]["terminal_observation"])
+            for name, rows in after.items():
+                rows[env] = last[name]
+        return of_space(self._model.observation_space, after)
 
     def _fresh_policy(self) -> BasePolicy:
         model = self._model
@@ -198,21 +206,8 @@ def make_sac(recorder: Recorder, config: SacConfig, seed: int, capacity: int, de
     )
 
 
-def _with_terminal(new_obs: Any, dones: np.ndarray, infos: list[dict[str, Any]]) -> Any:
-    """The observations after a step: where an episode ended, its last one and not the next one's first."""
-    if not dones.any():
-        return new_obs
-    after: Any = map_arrays(new_obs, np.copy)
-    for env in np.flatnonzero(dones):
-        last = infos[env]["terminal_observation"]
-        if isinstance(after, dict):
-            for name, rows in after.items():
-                rows[env] = last[name]
-        else:
-            after[env] = last
-    return after
-
-
-def _named(prefix: str, obs: Any) -> dict[str, np.ndarray]:
-    """The arrays of an observation by name."""
-    return {f"{prefix}.{name}": array for name, array in obs.items()} if isinstance(obs, dict) else {prefix: obs}
+def _observations_of(replay: ReplayBuffer) -> dict[str, np.ndarray]:
+    """The replay's own arrays of observations before and after each step, by name."""
+    before: Any = replay.observations
+    after: Any = replay.next_observations
+    return flattened("obs", as_dict(before)) | flattened("next_obs", as_dict(after))

@@ -31,7 +31,7 @@ from prefrl.core.errors import PrefrlError
 from prefrl.evaluation import act_randomly
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.seeds import Purpose, seed_of
-from prefrl.segments import Observations, part_of
+from prefrl.segments import LONE, EnvObservations, Observations, as_dict, flattened, part_of, unflattened
 from prefrl.tensors import add_tensor_prefix, tensors_under
 
 HELD_STEPS = 8  # mean length of a random action before the first comparisons
@@ -49,7 +49,7 @@ class Sb3Policy(Generic[Algorithm]):
     def __init__(self, model: Algorithm) -> None:
         self._model = model
 
-    def act(self, obs: Observations, *, deterministic: bool) -> np.ndarray:
+    def act(self, obs: EnvObservations, *, deterministic: bool) -> np.ndarray:
         """Observations [N, ...] -> actions [N, ...] as the environment takes them."""
         return self._model.predict(obs, deterministic=deterministic)[0]
 
@@ -58,8 +58,8 @@ class Sb3Policy(Generic[Algorithm]):
         return self._model.policy.parameters()
 
     def observe(self, obs: Observations) -> None:
-        """Takes raw observations [T, N, ...] into the policy's statistics, if it keeps any."""
-        steps = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
+        """Takes raw observations, each [T, N, ...], into the policy's statistics, if it keeps any."""
+        steps = len(next(iter(obs.values())))
         for start in range(0, steps, OBSERVED_STEPS):
             observe(self._model.policy, part_of(obs, slice(start, start + OBSERVED_STEPS)))
 
@@ -107,7 +107,8 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         self._model.set_env(self._recorder, force_reset=True)
         self._recorder.seed(seed_of(self._seed, Purpose.ENVIRONMENTS, self.step))
         if self.step == 0 and is_image_space(self._recorder.observation_space):
-            observe(self._model.policy, self._recorder.reset())  # the first rollout, too, is seen against a background
+            first = as_dict(self._recorder.reset())
+            observe(self._model.policy, first)  # the first rollout, too, is seen against a background
 
     def explore(self, steps: int, random_share: float) -> Rollout:
         """Takes at least `steps` steps without learning; see `Agent`.
@@ -225,19 +226,23 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         starts: Any = self._model._last_episode_starts
         if seen is None:
             return {}
-        named = add_prefix(f"{_SEEN}.", seen) if isinstance(seen, dict) else {_SEEN: seen}
-        return {name: array.copy() for name, array in named.items()} | {"episode_starts": starts.copy()}
+        named = flattened(_SEEN, as_dict(seen)) | {"episode_starts": starts}
+        return {name: array.copy() for name, array in named.items()}
 
     def _set_position(self, state: State) -> None:
         """The inverse of `_position`."""
         if not state:
             return
-        parts = under(f"{_SEEN}.", state)
-        self._model._last_obs = parts or state[_SEEN]
+        self._model._last_obs = of_space(self._model.observation_space, unflattened(_SEEN, state))
         self._model._last_episode_starts = state["episode_starts"]
 
 
 _SEEN = "seen"
+
+
+def of_space(space: spaces.Space, obs: Observations) -> EnvObservations:
+    """Inverts `as_dict`: a space that is not a Dict has its array alone."""
+    return obs if isinstance(space, spaces.Dict) else obs[LONE]
 
 
 def _weights(average: AveragedModel) -> dict[str, Tensor]:

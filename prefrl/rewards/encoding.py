@@ -17,7 +17,6 @@ from prefrl.core.errors import PrefrlError
 from prefrl.preferences.dataset import PreferenceBatch, PreferenceDataset
 from prefrl.queries import AnsweredQuery, Query
 from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.inputs import by_name
 from prefrl.rewards.memory import PackedImages
 from prefrl.segments import Segment
 from prefrl.tensors import on_device
@@ -169,8 +168,7 @@ class EncodedPreferences:
             for query in queries:
                 kept.append([self._channels_first(name, segment) for segment in query.segments])
         raw = {
-            name: np.concatenate([by_name(segment.obs)[name] for segment in segments])
-            for name in self._inputs.shapes.vectors
+            name: np.concatenate([segment.obs[name] for segment in segments]) for name in self._inputs.shapes.vectors
         }
         vectors = self._inputs.observations(raw, self._device)
         actions = self._inputs.actions(np.concatenate([segment.actions for segment in segments]), self._device)
@@ -188,7 +186,7 @@ class EncodedPreferences:
         return lengths.pop()
 
     def _channels_first(self, name: str, segment: Segment) -> np.ndarray:
-        return self._inputs.observation(name, on_device(by_name(segment.obs)[name], CPU)).numpy()
+        return self._inputs.observation(name, on_device(segment.obs[name], CPU)).numpy()
 
 
 def _stacked(above: Tensor, below: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import Precision, build
 from prefrl.moments import RunningMoments
 from prefrl.rewards.config import RewardConfig, with_new_names
-from prefrl.rewards.inputs import Inputs, by_name
+from prefrl.rewards.inputs import Inputs
 from prefrl.rewards.networks import find_network
 from prefrl.segments import Observations, Segment, part_of
 
@@ -68,12 +68,24 @@ class Ensemble:
         self.output_std = torch.ones(config.members, device=self.device)
 
     def __call__(self, obs: Observations, actions: np.ndarray) -> np.ndarray:
-        """The learned reward of B steps: obs [B, ...], actions [B, ...] -> [B] float32; of [T, N, ...], [T * N]."""
+        """Returns the learned reward of B steps.
+
+        Args:
+            obs: name -> [B, ...], or [T, N, ...] with B = T * N.
+            actions: [B, ...] or [T, N, ...].
+
+        Returns:
+            [B] float32.
+
+        Raises:
+            PrefrlError: obs is not a dict with the names that the model reads.
+        """
         return self.normalised(obs, actions).mean(0).cpu().numpy()
 
     @torch.no_grad()
     def normalised(self, obs: Observations, actions: np.ndarray) -> Tensor:
         """[M, B] each member's prediction at mean 0 and the configured standard deviation."""
+        self.inputs.check_names(obs)
         rows = max(1, self._part * len(actions) // self.inputs.steps(actions))
         parts = [slice(start, start + rows) for start in range(0, len(actions), rows)]
         raw = torch.cat([self.raw(*self.encode(part_of(obs, part), actions[part])) for part in parts], dim=1)
@@ -129,7 +141,7 @@ class Ensemble:
     def see(self, segments: Sequence[Segment]) -> None:
         """Takes what was observed into the statistics by which vectors are standardised."""
         for name, moments in self._moments.items():
-            rows = np.concatenate([by_name(segment.obs)[name] for segment in segments])
+            rows = np.concatenate([segment.obs[name] for segment in segments])
             moments.update(self.inputs.observation(name, torch.as_tensor(rows, device=self.device)))
 
     def standardise(self, segments: Sequence[Segment]) -> None:

@@ -15,7 +15,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
 from prefrl.core.errors import PrefrlError
-from prefrl.segments import Observations
+from prefrl.segments import LONE, Observations
 from prefrl.tensors import on_device
 
 
@@ -58,21 +58,27 @@ class Inputs:
         """Both spaces in words: a reward model fits only spaces of the same signature."""
         return {"observation": _describe(self.observation_space), "action": _describe(self.action_space)}
 
+    def check_names(self, obs: Observations) -> None:
+        """Raises ValueError for anything but a dict with an array for each observation."""
+        names = sorted(_named_spaces(self.observation_space))
+        given = sorted(obs) if isinstance(obs, dict) else type(obs).__name__
+        if given != names:
+            raise PrefrlError(f"a reward model reads observations as a dict of arrays named {names}, got {given}")
+
     def observations(self, obs: Observations, device: torch.device) -> dict[str, Tensor]:
         """Name -> [B, features] float32 or [B, channels, height, width] uint8, of B steps."""
-        return {name: self.observation(name, on_device(array, device)) for name, array in by_name(obs).items()}
+        return {name: self.observation(name, on_device(array, device)) for name, array in obs.items()}
 
     def of_segments(self, observed: Sequence[Observations], device: torch.device) -> dict[str, Tensor]:
         """The same of S segments' observations [T, ...]: all S * T steps."""
-        named = [by_name(obs) for obs in observed]
 
         def joined(name: str) -> Tensor:
-            arrays = [each[name] for each in named]
+            arrays = [obs[name] for obs in observed]
             if name in self._images:
                 return torch.cat([on_device(array, device) for array in arrays])
             return torch.as_tensor(np.concatenate(arrays), device=device)
 
-        return {name: self.observation(name, joined(name)) for name in named[0]}
+        return {name: self.observation(name, joined(name)) for name in observed[0]}
 
     def observation(self, name: str, rows: Tensor) -> Tensor:
         """The same for raw rows [..., *obs_shape] of the observation `name` that are on their device already."""
@@ -101,13 +107,8 @@ class Inputs:
         return rows.reshape(-1, self.shapes.action).float()
 
 
-def by_name(obs: Observations) -> dict[str, np.ndarray]:
-    """Name -> array, whether or not the observation space is a Dict."""
-    return obs if isinstance(obs, dict) else {"obs": obs}
-
-
 def _named_spaces(space: spaces.Space) -> dict[str, spaces.Space]:
-    return dict(space.spaces) if isinstance(space, spaces.Dict) else {"obs": space}
+    return dict(space.spaces) if isinstance(space, spaces.Dict) else {LONE: space}
 
 
 def _channels_first(space: spaces.Space) -> tuple[tuple[int, int, int], bool]:

@@ -1,9 +1,11 @@
 """Reward networks: all members of an ensemble as one module, so that no loop runs over them.
 
-A function that makes such a module is one of prefrl's plug-in points. Its module takes observations by name,
+A function that makes such a module is one of prefrl's plug-in points. Its module takes observations as a dict, name ->
 [B, ...], and actions [B, A], and returns the predicted rewards [M, B] of M members that share nothing: every
-parameter has M equal blocks along its first axis, one a member. It may have `reduced`, as RewardNetwork has: then
-comparisons' images are kept as small as that makes them, and it must read those too.
+parameter has M equal blocks along its first axis, one a member. The names are the keys of a Dict space; the observation
+of any other space is named "obs". Vectors are standardised float32 [B, features], images uint8 [B, C, H, W]. It may
+have `reduced`, as RewardNetwork has: then comparisons' images are kept as small as that makes them, and it must read
+those too.
 """
 
 from __future__ import annotations

@@ -11,10 +11,13 @@ from gymnasium.utils import RecordConstructorArgs
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-from prefrl.segments import Observations, map_arrays
+from prefrl.segments import EnvObservations, Observations, as_dict, map_arrays
 
 RewardFunction = Callable[[Observations, np.ndarray], np.ndarray]
-"""Observations [B, ...] before the actions [B, ...] -> rewards [B]. An Ensemble is one."""
+"""Observations by name, each [B, ...], before the actions [B, ...] -> rewards [B]. An Ensemble is one.
+
+The names are the keys of a Dict space; the observation of any other space is named "obs".
+"""
 
 
 class LearnedReward(gym.Wrapper, RecordConstructorArgs):
@@ -46,7 +49,7 @@ class LearnedRewardVecEnv(VecEnvWrapper):
         super().__init__(venv)
         self._reward = reward
 
-    def reset(self) -> Observations:
+    def reset(self) -> EnvObservations:
         obs: Any = self.venv.reset()
         self._obs = _copy(obs)
         return obs
@@ -66,4 +69,4 @@ class LearnedRewardVecEnv(VecEnvWrapper):
 
 def _copy(obs: Any) -> Observations:
     """Environments may write the next observation into the same array."""
-    return map_arrays(obs, np.array)
+    return map_arrays(as_dict(obs), np.array)
