@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from machine import write
 from prefrl_envs.atari import AtariGame
-from prefrl_envs.rendering import ScreenDrawing
+from prefrl_envs.drawing import ScreenDrawing
 from prefrl_envs.screens import pack, unpack
 
 

@@ -33,7 +33,7 @@ def main() -> None:
     fps, size = min(FPS, row.fps), (320, 210) if row.game else (240, 240)
     every = max(1, round(row.fps / fps))
     episodes = {name: load_file(run.episode(name)) for name in EPISODES if run.episode(name).exists()}
-    with Renderer(config.env_id, *size) as renderer:
+    with Renderer(config.task, *size) as renderer:
         clips = [
             renderer.draw(episode["render_states"][: SECONDS * fps * every : every]) for episode in episodes.values()
         ]

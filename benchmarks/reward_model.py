@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from machine import write
+from prefrl_envs.task import TaskConfig
 
 from prefrl.agents.ppo import PpoAgent
 from prefrl.labelers.config import OracleConfig
@@ -48,7 +49,7 @@ def measure(repeats: int, threads: int) -> dict[str, object]:
     """Seconds, medians over the repeats, and their ratios."""
     config = preset_config("default", ENV_ID, labels=COMPARISONS, seed=100)
     settings = dataclasses.replace(config.agent, n_steps=STEPS // config.agent.num_envs, scale_rewards=False)
-    recorder = Recorder(make_vec_env(ENV_ID, settings.num_envs, 100, threads=threads))
+    recorder = Recorder(make_vec_env(TaskConfig(ENV_ID), settings.num_envs, 100, threads=threads))
     agent = PpoAgent(recorder, settings, seed=100, total_steps=config.steps)
     agent.begin()
 

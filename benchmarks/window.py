@@ -88,7 +88,7 @@ def open_window(run: RunFolder, connection: Connection) -> None:
         connection.send((showing.query.id, key, seconds, time.monotonic()))
 
     config = run.config()
-    subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run.path)
+    subject = Subject(task=config.task, folder=run.path)
     with PreferenceStore.existing(run.store_location(config)) as store:
         label_in_window(store, subject, LABELER, np.random.default_rng(), repeat=0.0, on_show=tell)
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from prefrl_envs.screens import enlarged, fitted, unpack
+from prefrl_envs.task import TaskConfig
 
 from prefrl.core.errors import PrefrlError
 
@@ -58,17 +59,11 @@ def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
 
 
 @contextmanager
-def renderer(
-    env_id: str,
-    width: int,
-    height: int,
-    horizon: int | None = None,
-    on_end: Literal["absorb", "reset"] = "absorb",
-) -> Iterator[Draw]:
-    """Draws the render states of one environment, in pixels of `width` by `height`."""
+def renderer(task: TaskConfig, width: int, height: int) -> Iterator[Draw]:
+    """Draws the render states of a task, in pixels of `width` by `height`."""
     from prefrl_envs.rendering import Renderer  # loads the simulators, and OpenGL with them
 
-    with Renderer(env_id, width, height, horizon=horizon, on_end=on_end) as open_renderer:
+    with Renderer(task, width, height) as open_renderer:
         yield open_renderer.draw
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from prefrl_envs.games import AtariOptions
+from prefrl_envs.task import OnEnd, TaskConfig
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -17,22 +19,6 @@ from prefrl.core.settings import Precision, build, check_seed, require, require_
 from prefrl.labelers.config import OracleConfig
 from prefrl.preferences.config import QueryConfig
 from prefrl.rewards.config import RewardConfig, with_new_names
-
-Boxes = Literal["default", "paper"] | tuple[tuple[int, int, int, int], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AtariConfig:
-    """An Atari game: what is painted over, and what its end costs. Other environments read none of it."""
-
-    boxes: Boxes = "default"  # painted over: a set, or top bottom left right of each, in pixels
-    end_penalty: float | None = None  # points that the oracle takes off at a game's end; None for the game's own
-    show_score: bool = False  # whether people see what is painted over for the agent
-
-    def __post_init__(self) -> None:
-        boxes = self.boxes
-        fits = isinstance(boxes, str) or (boxes and all(isinstance(box, tuple) and len(box) == 4 for box in boxes))
-        require(bool(fits), f"boxes are default, paper, or top bottom left right of each, got {boxes!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +33,7 @@ class RlhfConfig:
     study: str = "runs"  # what the run belongs to; results/<study>/... holds committed ones
     variant: str | None = None  # its name within the study; None for the preset's
     horizon: int | None = None  # steps per episode; needed outside the suite
-    on_end: Literal["absorb", "reset"] = "absorb"  # how an episode that ends early goes on until the horizon
+    on_end: OnEnd = "absorb"  # how an episode that ends early goes on until the horizon
     clip_steps: int = 50  # steps per segment
     initial_steps: int = 16_384  # steps before learning, that the first labels are about; they count as steps
     checkpoint_steps: int = 100_000  # steps between two checkpoints
@@ -64,7 +50,7 @@ class RlhfConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
     oracle: OracleConfig = field(default_factory=OracleConfig)
-    atari: AtariConfig = field(default_factory=AtariConfig)
+    atari: AtariOptions = field(default_factory=AtariOptions)
 
     def __post_init__(self) -> None:
         self._check_labeling()
@@ -73,6 +59,12 @@ class RlhfConfig:
             1, self, "steps", "threads", "eval_episodes", "checkpoint_steps", "clip_steps", "initial_steps"
         )
         self._check_lengths()
+
+    @property
+    def task(self) -> TaskConfig:
+        """The environment, as this run makes it."""
+        options = None if self.atari == AtariOptions() else self.atari
+        return TaskConfig(self.env_id, self.horizon, self.on_end, options)
 
     @property
     def initial_labels(self) -> int:
@@ -146,7 +138,7 @@ def from_json(values: Mapping[str, Any]) -> RlhfConfig:
         PrefrlError: a setting that is not known, or a value that does not fit.
     """
     values = _with_new_names(values)
-    groups = {"reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig, "atari": AtariConfig}
+    groups = {"reward": RewardConfig, "query": QueryConfig, "oracle": OracleConfig, "atari": AtariOptions}
     parts = {name: build(group, values.get(name, {})) for name, group in groups.items()}
     parts["agent"] = _agent_from_json(values.get("agent", {}))
     return build(RlhfConfig, {**values, **parts})

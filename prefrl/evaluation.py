@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from prefrl_envs.suite import find
-from prefrl_envs.wrappers import OnEnd
+from prefrl_envs.task import TaskConfig
 
-from prefrl.config import AtariConfig
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.segments import EnvObservations
 from prefrl.vecenv import make_vec_env
@@ -57,17 +56,7 @@ def act_randomly(action_space: spaces.Space, num_envs: int, seed: int, held: flo
     return act
 
 
-def play_episodes(
-    env_id: str,
-    policy: Actor,
-    episodes: int,
-    seed: int,
-    *,
-    horizon: int | None = None,
-    on_end: OnEnd = "absorb",
-    threads: int = 1,
-    atari: AtariConfig = AtariConfig(),
-) -> Rollout:
+def play_episodes(task: TaskConfig, policy: Actor, episodes: int, seed: int, *, threads: int = 1) -> Rollout:
     """One episode in each of `episodes` fresh environments, side by side.
 
     Args:
@@ -76,7 +65,7 @@ def play_episodes(
     Returns:
         T steps of N = episodes environments; T is the horizon, which all episodes share.
     """
-    venv = make_vec_env(env_id, episodes, seed, horizon=horizon, on_end=on_end, threads=threads, atari=atari)
+    venv = make_vec_env(task, episodes, seed, threads=threads)
     with closing(Recorder(venv)) as recorder, _seeded(seed):
         obs: Any = recorder.reset()
         done = False
@@ -86,15 +75,7 @@ def play_episodes(
         return recorder.take()
 
 
-def play_games(
-    env_id: str,
-    policy: Actor,
-    games: int,
-    seed: int,
-    *,
-    threads: int = 1,
-    atari: AtariConfig = AtariConfig(),
-) -> np.ndarray:
+def play_games(task: TaskConfig, policy: Actor, games: int, seed: int, *, threads: int = 1) -> np.ndarray:
     """[games] score of the first complete game in each of `games` fresh environments, side by side.
 
     One game of each: to take the games that end first would favour the short ones. No game is longer than half an
@@ -103,7 +84,7 @@ def play_games(
     Args:
         seed: as for `play_episodes`.
     """
-    venv = make_vec_env(env_id, games, seed, threads=threads, atari=atari)
+    venv = make_vec_env(task, games, seed, threads=threads)
     scores = np.full(games, np.nan)
     with closing(venv), _seeded(seed):
         obs: Any = venv.reset()

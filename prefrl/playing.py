@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,14 +78,12 @@ def _episode(run: RunFolder, seed: int, steps: int | None) -> tuple[Rollout, np.
     horizon = config.horizon or (row.horizon if row else None)
     if horizon is not None and steps is not None:
         horizon = max(horizon, steps)
-    rollout = play_episodes(
-        config.env_id, policy, 1, seed_of(seed, Purpose.PLAY), horizon=horizon, on_end=config.on_end, atari=config.atari
-    )  # fmt: skip
+    task = replace(config.task, horizon=horizon)
+    rollout = play_episodes(task, policy, 1, seed_of(seed, Purpose.PLAY))
     if rollout.render_states is None:
         raise PrefrlError(f"nothing is known that draws {config.env_id}")
     return rollout, rollout.render_states[:steps, 0]
 
 
 def _renderer(run: RunFolder) -> Renderer:
-    config = run.config()
-    return Renderer(config.env_id, WIDTH, HEIGHT, horizon=config.horizon, on_end=config.on_end)
+    return Renderer(run.config().task, WIDTH, HEIGHT)

@@ -12,56 +12,41 @@ import numpy as np
 from prefrl_envs import snapshots
 from prefrl_envs.snapshots import State
 from prefrl_envs.suite import canonical_id, find
-from prefrl_envs.wrappers import OnEnd, RenderState, make_env
+from prefrl_envs.task import TaskConfig
+from prefrl_envs.wrappers import RenderState, make_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-from prefrl.config import AtariConfig
 
-
-def make_vec_env(
-    env_id: str,
-    num_envs: int,
-    seed: int,
-    *,
-    horizon: int | None = None,
-    on_end: OnEnd = "absorb",
-    threads: int = 1,
-    atari: AtariConfig = AtariConfig(),
-    practice: bool = False,
-) -> VecEnv:
+def make_vec_env(task: TaskConfig, num_envs: int, seed: int, *, threads: int = 1, practice: bool = False) -> VecEnv:
     """N copies of an environment, each with a seed of its own that is drawn with `seed` (`copy_seeds`).
 
     The reward is the true reward, also of a behaviour that hides it, and infos[i]["true_reward"]
     says it again. `render_states()` gives [N, S]: what it takes to draw the current observations, or None.
 
     Args:
-        env_id: of the suite, or any other that Gymnasium knows.
         num_envs: N.
         seed: from 0 up; takes effect at the next reset.
-        horizon: steps of an episode; None for the suite's own.
-        on_end: see `prefrl_envs.wrappers.FixedHorizon`.
         threads: that step MuJoCo tasks of the suite and Atari games; the others are stepped one by one.
-        atari: of an Atari game.
         practice: whether an agent learns in them: half of HopperBackflip's episodes then begin in the middle of a flip,
             those of other environments as ever.
 
     Raises:
         PrefrlError: unknown id, or no horizon for an environment outside the suite.
     """
-    env_id = canonical_id(env_id)
-    row = find(env_id)
-    options = dataclasses.asdict(atari) if row is not None and row.game else {}
+    task = dataclasses.replace(task, id=canonical_id(task.id))
+    row = find(task.id)
     if row is not None and "mujoco" in row.tags:
         from prefrl_envs.vector import MujocoBatch
 
-        venv: VecEnv = MujocoVecEnv(MujocoBatch(env_id, num_envs, threads, horizon, practice))
+        venv: VecEnv = MujocoVecEnv(MujocoBatch(task.id, num_envs, threads, task.horizon, practice))
     elif row is not None and row.scored:
         from prefrl_envs.atari_vector import AtariBatch
 
-        venv = AtariVecEnv(AtariBatch(env_id, num_envs, threads, horizon, **options))
+        options = {} if task.options is None else dataclasses.asdict(task.options)
+        venv = AtariVecEnv(AtariBatch(task.id, num_envs, threads, task.horizon, **options))
     else:
-        venv = TrueRewardVecEnv([lambda: RenderState(make_env(env_id, horizon, on_end, **options))] * num_envs)
+        venv = TrueRewardVecEnv([lambda: RenderState(make_env(task))] * num_envs)
     venv.seed(seed)
     return venv
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from prefrl_envs.task import TaskConfig
 
 from prefrl.labelers.subject import Subject
 
@@ -24,7 +25,7 @@ class Drawn:
 
 @pytest.fixture
 def subject(tmp_path):
-    return Subject(env_id="prefrl/Hopper-v0", horizon=None, on_end="absorb", folder=tmp_path)
+    return Subject(task=TaskConfig("prefrl/Hopper-v0"), folder=tmp_path)
 
 
 @pytest.fixture

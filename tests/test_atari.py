@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from prefrl_envs.atari import AtariGame, agent_frames, boxes_of, paint_over
 from prefrl_envs.enduro import ALONGSIDE, SPEED, EnduroLevel, levelness
-from prefrl_envs.games import END_PENALTY, SCORE_BOXES, Box, roms
+from prefrl_envs.games import END_PENALTY, SCORE_BOXES, AtariOptions, Box, roms
 from prefrl_envs.suite import SUITE, canonical_id, find, game_id
 
 PAPER = [row.game for row in SUITE if row.scored]
@@ -142,6 +142,12 @@ def test_frames_are_the_same_one_by_one_and_together():
     together = agent_frames(screens)
     assert together.shape == (3, 84, 84)
     np.testing.assert_array_equal(together, np.concatenate([agent_frames(screens[i : i + 1]) for i in range(3)]))
+
+
+@pytest.mark.parametrize("boxes", [(), (0, 24, 0, 160), ((0, 24, 0),)])
+def test_options_that_are_no_boxes_are_refused_before_there_is_a_screen(boxes):
+    with pytest.raises(ValueError, match="boxes are default, paper, or top bottom left right of each, got "):
+        AtariOptions(boxes=boxes)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from prefrl_envs.games import AtariOptions
 
 import prefrl
 from prefrl.cli import COMMANDS, main
 from prefrl.cli.training import settings, visible_score
-from prefrl.config import AtariConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import DESCRIPTION
@@ -447,7 +447,7 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
 def test_a_game_without_known_boxes_is_said_to_show_its_score():
     config = preset_config("default", "prefrl/Asterix-v0", labels=0)
     assert "Asterix shows its score" in visible_score(config)
-    hidden = dataclasses.replace(config, atari=AtariConfig(boxes=((0, 10, 0, 160),)))
+    hidden = dataclasses.replace(config, atari=AtariOptions(boxes=((0, 10, 0, 160),)))
     assert visible_score(hidden) is None
     assert visible_score(preset_config("default", "prefrl/Pong-v0", labels=0)) is None
 

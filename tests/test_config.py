@@ -4,9 +4,11 @@ import json
 import math
 
 import pytest
+from prefrl_envs.games import AtariOptions
+from prefrl_envs.task import TaskConfig
 
 from prefrl.agents.config import PpoConfig, SacConfig
-from prefrl.config import AtariConfig, RlhfConfig, from_json, to_json
+from prefrl.config import RlhfConfig, from_json, to_json
 from prefrl.core.errors import PrefrlError
 from prefrl.labelers.config import OracleConfig
 from prefrl.preferences.config import QueryConfig
@@ -69,8 +71,8 @@ def test_a_setting_nobody_knows_is_named():
             "l2_low must not be above l2_high, got 3.0 and 1.0",
         ),
         ({"steps": -5}, "steps must be at least 1, got -5"),
-        ({"atari": lambda: AtariConfig(boxes=())}, "boxes are default, paper, or top bottom left right of each, got "),
-        ({"atari": lambda: AtariConfig(boxes=(0, 24, 0, 160))}, "of each, got .0, 24, 0, 160."),
+        ({"atari": lambda: AtariOptions(boxes=())}, "boxes are default, paper, or top bottom left right of each, got "),
+        ({"atari": lambda: AtariOptions(boxes=(0, 24, 0, 160))}, "of each, got .0, 24, 0, 160."),
         ({"agent": lambda: PpoConfig(batch_size=100)}, "batch_size 100 must divide a rollout of 2048 steps"),
     ],
 )
@@ -94,13 +96,19 @@ def test_an_oracle_that_cannot_be_is_refused(values):
         OracleConfig(**values)
 
 
+def test_the_task_of_a_run_is_one_value():
+    assert config(horizon=99, on_end="reset").task == TaskConfig("x", horizon=99, on_end="reset")
+    assert config().task.options is None  # an environment that is no game takes none
+    assert config(atari=AtariOptions(show_score=True)).task.options == AtariOptions(show_score=True)
+
+
 def test_a_run_on_the_true_reward_has_no_untrained_steps_or_labels():
     assert config(labels=0).steps_before_learning == 0
     assert config(labels=0).initial_labels == 0
     assert config(labels=100).initial_labels == 25
 
 
-@pytest.mark.parametrize("group", [PpoConfig, SacConfig, RewardConfig, QueryConfig, OracleConfig, AtariConfig])
+@pytest.mark.parametrize("group", [PpoConfig, SacConfig, RewardConfig, QueryConfig, OracleConfig, AtariOptions])
 def test_every_field_of_every_group_is_documented_by_a_comment_or_its_name(group):
     source = [line.strip() for kind in group.__mro__[:-1] for line in inspect.getsource(kind).splitlines()]
     standard = {

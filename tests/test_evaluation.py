@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from prefrl_envs.task import TaskConfig
 from prefrl_envs.toy import ChainWalk
 
 from prefrl.evaluation import act_randomly, as_judged, play_episodes, play_games, true_returns
 from prefrl.vecenv import make_vec_env
 
-CHAIN = "prefrl/ChainWalk-v0"
+CHAIN = TaskConfig("prefrl/ChainWalk-v0")
 
 
 def test_the_best_policy_gets_the_best_return():
@@ -36,10 +37,10 @@ def test_a_games_score_is_that_of_one_complete_game_of_each_environment():
     def idle(obs):
         return np.ones(len(obs), int)  # FIRE: serves, and never moves
 
-    scores = play_games("prefrl/Breakout-v0", idle, 2, seed=0)
+    scores = play_games(TaskConfig("prefrl/Breakout-v0"), idle, 2, seed=0)
     assert scores.shape == (2,)
     assert ((scores >= 0) & (scores < 20)).all()
-    np.testing.assert_array_equal(scores, play_games("prefrl/Breakout-v0", idle, 2, seed=0))
+    np.testing.assert_array_equal(scores, play_games(TaskConfig("prefrl/Breakout-v0"), idle, 2, seed=0))
 
 
 def test_only_games_are_judged_by_actions_that_are_drawn():
@@ -53,7 +54,7 @@ def test_only_games_are_judged_by_actions_that_are_drawn():
 
 
 def test_random_actions_are_held_as_long_as_asked():
-    space = make_vec_env("prefrl/Hopper-v0", 1, 0).action_space
+    space = make_vec_env(TaskConfig("prefrl/Hopper-v0"), 1, 0).action_space
     act = act_randomly(space, 2, seed=1, held=5)
     actions = np.stack([act(None) for _ in range(2_000)])
     assert space.contains(actions[0, 0])

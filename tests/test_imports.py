@@ -36,6 +36,9 @@ LEVELS = [
 LEVEL = {room: number for number, rooms in enumerate(LEVELS, 1) for room in rooms}
 SEES_ENVIRONMENTS = {
     "__init__",
+    "config",
+    "labelers",
+    "report",
     "rollouts",
     "clips",
     "presets",

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from gymnasium import spaces
+from prefrl_envs.task import TaskConfig
 
 from prefrl.algorithms import offline
 from prefrl.labelers.worker import work
@@ -30,8 +31,8 @@ def game_store(tmp_path, rng, oracle):
 
 
 def fitted(store, out, **options):
-    defaults = {"preset": "default", "horizon": None, "epochs": None, "seed": 0, "device": "cpu"}
-    return offline.fit_store(store, PONG, out, **(defaults | options))
+    defaults = {"preset": "default", "epochs": None, "seed": 0, "device": "cpu"}
+    return offline.fit_store(store, TaskConfig(PONG), out, **(defaults | options))
 
 
 @pytest.mark.parametrize("preset, network, epochs", [("default", "auto", 6), ("paper2017", "paper_cnn", 200)])

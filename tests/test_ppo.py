@@ -7,6 +7,7 @@ import pytest
 import torch
 from agents import iterate, make_agent
 from gymnasium import spaces
+from prefrl_envs.task import TaskConfig
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -31,7 +32,7 @@ CONFIG = PpoConfig(num_envs=4, n_steps=64, batch_size=64, n_epochs=2, scale_rewa
 
 
 def toy_env(env_id=TOY):
-    return VecMonitor(make_vec_env(env_id, CONFIG.num_envs, seed=0))
+    return VecMonitor(make_vec_env(TaskConfig(env_id), CONFIG.num_envs, seed=0))
 
 
 def paid_by_rollout(reward, env_id=TOY, rollouts=3):

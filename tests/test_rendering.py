@@ -3,13 +3,14 @@ import numpy as np
 import pytest
 from prefrl_envs.rendering import Renderer
 from prefrl_envs.suite import SUITE, find
+from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import RenderState, make_env
 
 
 @pytest.mark.parametrize("env_id", [row.id for row in SUITE])
 def test_different_states_look_different_and_the_same_the_same(env_id):
-    states = _states(make_env(env_id), steps=15 if find(env_id).game else 8)  # a game takes its time
-    with Renderer(env_id, width=96, height=64) as renderer:
+    states = _states(make_env(TaskConfig(env_id)), steps=15 if find(env_id).game else 8)  # a game takes its time
+    with Renderer(TaskConfig(env_id), width=96, height=64) as renderer:
         frames = renderer.draw(np.stack([states[0], states[-1], states[0]]))
     assert frames.shape == (3, 64, 96, 3)
     assert frames.dtype == np.uint8
@@ -20,11 +21,11 @@ def test_different_states_look_different_and_the_same_the_same(env_id):
 
 def test_the_camera_goes_with_the_body():
     """The body stays in the middle; the ground, a checkerboard two metres long without an end, goes by under it."""
-    state = _states(make_env("hopper"), steps=1)[0]
+    state = _states(make_env(TaskConfig("hopper")), steps=1)[0]
     far, lifted = state.copy(), state.copy()
     far[0] += 2_000.0
     lifted[1] += 0.4
-    with Renderer("hopper", 128, 128) as renderer:
+    with Renderer(TaskConfig("hopper"), 128, 128) as renderer:
         here, there, above = renderer.draw(np.stack([state, far, lifted]))
     assert here[40:110, 55:75].std() > 5
     body = _brown(here)
@@ -40,7 +41,7 @@ def test_a_state_is_enough_to_draw_the_observation_it_was_taken_at():
     env.reset(seed=0)
     env.step(1)
     height, width, _ = env.render().shape
-    with Renderer("prefrl/CartPole-v0", width, height) as renderer:
+    with Renderer(TaskConfig("prefrl/CartPole-v0"), width, height) as renderer:
         frames = renderer.draw(RenderState(env).render_state()[None])
     np.testing.assert_array_equal(frames[0], env.render())
 
@@ -48,7 +49,7 @@ def test_a_state_is_enough_to_draw_the_observation_it_was_taken_at():
 def test_what_is_round_stays_round():
     """A pendulum points up, then to the side; in a wide picture it is as long as it was."""
     up, aside = np.array([0.0, 0.0, 0.0]), np.array([np.pi / 2, 0.0, 0.0])
-    with Renderer("prefrl/Pendulum-v0", 160, 100) as renderer:
+    with Renderer(TaskConfig("prefrl/Pendulum-v0"), 160, 100) as renderer:
         frames = renderer.draw(np.stack([up, aside]).astype(np.float32))
     heights, widths = (np.ptp(np.argwhere(_reddish(frame)), axis=0) for frame in frames)
     assert abs(heights[0] - widths[1]) <= 2
@@ -62,7 +63,7 @@ def _reddish(frame):
 def test_what_cannot_be_drawn_is_said():
     gym.register("NoPicture-v0", entry_point=_NoPicture)
     with pytest.raises(ValueError, match="nothing draws NoPicture-v0"):
-        Renderer("NoPicture-v0", 10, 10, horizon=5)
+        Renderer(TaskConfig("NoPicture-v0"), 10, 10)
 
 
 class _NoPicture(gym.Env):

@@ -423,6 +423,9 @@ def test_a_clip_longer_than_an_episode_is_refused_with_what_helps():
 
 
 def test_training_on_gymnasiums_own_cheetah_leaves_no_log_of_mujocos(tmp_path):
-    code = "from prefrl.vecenv import make_vec_env; make_vec_env('HalfCheetah-v5', 1, 0, horizon=20).reset()"
+    code = (
+        "from prefrl.vecenv import TaskConfig, make_vec_env; "
+        "make_vec_env(TaskConfig('HalfCheetah-v5', 20), 1, 0).reset()"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert not list(tmp_path.iterdir())

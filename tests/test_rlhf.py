@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from prefrl_envs.task import TaskConfig
 from safetensors.torch import load_file
 from stable_baselines3 import PPO
 
@@ -429,6 +430,8 @@ def test_rates_decay_in_each_agents_own_time(tmp_path):
 def test_an_agent_learns_from_the_middle_of_a_flip_and_is_judged_from_standing():
     flip = dataclasses.replace(SMALL, env_id="prefrl/HopperBackflip-v0", labels=0)
     learned_from = make_recorder(flip).reset()
-    judged = play_episodes(flip.env_id, lambda obs: np.zeros((len(obs), 3)), 20, seed=0, horizon=2).obs["obs"]
+    judged = play_episodes(TaskConfig(flip.env_id, horizon=2), lambda obs: np.zeros((len(obs), 3)), 20, seed=0).obs[
+        "obs"
+    ]
     assert np.abs(learned_from[:, 8]).max() >= 2.0  # rad/s of the torso
     assert np.abs(judged[0, :, 8]).max() < 0.1

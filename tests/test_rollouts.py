@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from prefrl_envs.screens import unpack
+from prefrl_envs.task import TaskConfig
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from prefrl.rollouts import EpisodeReturns, Games, Recorder, Rollout, SegmentPool
@@ -281,7 +282,7 @@ def test_segments_run_on_across_horizons_where_the_stream_does():
     """Of 30 steps with a horizon of 20 there is one segment of 25 if it goes on, and none if it does not."""
 
     def cut(env_id):
-        venv = make_vec_env(env_id, 1, seed=0, horizon=20)
+        venv = make_vec_env(TaskConfig(env_id, horizon=20), 1, seed=0)
         recorder, pool = Recorder(venv), SegmentPool(env_id, clip_steps=25, capacity_steps=1000)
         recorder.reset()
         for _ in range(30):
@@ -296,7 +297,7 @@ def test_segments_run_on_across_horizons_where_the_stream_does():
 
 
 def test_games_that_ended_are_counted_with_their_lengths():
-    recorder = Recorder(make_vec_env("prefrl/Breakout-v0", 2, seed=0, horizon=50))
+    recorder = Recorder(make_vec_env(TaskConfig("prefrl/Breakout-v0", horizon=50), 2, seed=0))
     recorder.reset()
     ended, steps = [], np.zeros(2, int)
     rng, games = np.random.default_rng(0), Games()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from prefrl_envs.task import TaskConfig
 from safetensors.numpy import load_file
 from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -25,7 +26,8 @@ RUN = dataclasses.replace(SMALL, agent=CONFIG, steps=1536, checkpoint_steps=512,
 
 
 def sac(env_id="prefrl/PointGoal-v0", config=CONFIG, total_steps=2048):
-    agent = SacAgent(Recorder(make_vec_env(env_id, config.num_envs, 0)), config, seed=0, total_steps=total_steps)
+    recorder = Recorder(make_vec_env(TaskConfig(env_id), config.num_envs, 0))
+    agent = SacAgent(recorder, config, seed=0, total_steps=total_steps)
     agent.begin()
     return agent
 

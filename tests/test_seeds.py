@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prefrl_envs.task import TaskConfig
 
 from prefrl.seeds import Purpose, generator_of, seed_of
 from prefrl.vecenv import copy_seeds, make_vec_env
@@ -37,6 +38,6 @@ def test_the_first_copies_of_many_are_those_of_few():
 
 @pytest.mark.parametrize("seed", [2**30 - 1, 2**31, 2**32 - 1])
 def test_a_large_seed_starts_a_game(seed):
-    venv = make_vec_env("prefrl/Pong-v0", 2, seed_of(seed, Purpose.EVALUATION))
+    venv = make_vec_env(TaskConfig("prefrl/Pong-v0"), 2, seed_of(seed, Purpose.EVALUATION))
     assert venv.reset().any()
     venv.close()

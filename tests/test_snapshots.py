@@ -6,6 +6,7 @@ import pytest
 from gymnasium.wrappers import FrameStackObservation
 from prefrl_envs import snapshots
 from prefrl_envs.suite import SUITE
+from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import TrueReward, make_env
 from safetensors.numpy import load, save
 
@@ -36,8 +37,8 @@ def assert_same(first, second):
 
 @pytest.mark.parametrize("row", SUITE, ids=lambda row: row.id)
 def test_every_task_of_the_suite_goes_on_where_it_was(row):
-    venv = make_vec_env(row.id, 2, seed=3, horizon=30, practice=True)
-    other = make_vec_env(row.id, 2, seed=4, horizon=30, practice=True)
+    venv = make_vec_env(TaskConfig(row.id, horizon=30), 2, seed=3, practice=True)
+    other = make_vec_env(TaskConfig(row.id, horizon=30), 2, seed=4, practice=True)
     venv.action_space.seed(0)
     actions = [np.stack([venv.action_space.sample() for _ in range(2)]) for _ in range(80)]
     for each in (venv, other):
@@ -55,7 +56,7 @@ def test_every_task_of_the_suite_goes_on_where_it_was(row):
 @pytest.mark.parametrize("threads", [(1, 2), (2, 1), (3, 2)])
 def test_games_go_on_whatever_number_of_processes_plays_them(threads):
     """A game ends meanwhile, and its no-ops are drawn by the generator that was saved."""
-    venv, other = (make_vec_env("prefrl/Breakout-v0", 3, seed=1, threads=number) for number in threads)
+    venv, other = (make_vec_env(TaskConfig("prefrl/Breakout-v0"), 3, seed=1, threads=number) for number in threads)
     actions = np.random.default_rng(0).integers(4, size=(330, 3))
     venv.reset()
     stepped(venv, actions[:100])
@@ -69,7 +70,7 @@ def test_games_go_on_whatever_number_of_processes_plays_them(threads):
 
 
 def test_an_episode_that_is_held_at_its_end_stays_held():
-    env, other = (make_env("prefrl/CartPole-v0", 60) for _ in range(2))
+    env, other = (make_env(TaskConfig("prefrl/CartPole-v0", 60)) for _ in range(2))
     env.reset(seed=0)
     for _ in range(20):
         held, *_ = env.step(1)  # the pole falls after ten steps
@@ -85,7 +86,7 @@ def test_an_episode_that_is_held_at_its_end_stays_held():
 def test_an_environment_from_elsewhere_may_offer_its_state():
     gym.register("Counting-v0", entry_point=_Counting)
     gym.register("Silent-v0", entry_point=_Silent)
-    env, other = (make_env("Counting-v0", 10) for _ in range(2))
+    env, other = (make_env(TaskConfig("Counting-v0", 10)) for _ in range(2))
     env.reset(seed=0)
     for _ in range(7):
         env.step(0)
@@ -93,8 +94,8 @@ def test_an_environment_from_elsewhere_may_offer_its_state():
     ends = [other.step(0) for _ in range(3)]
     assert [float(obs[0]) for obs, *_ in ends] == [8, 9, 10]
     assert [truncated for *_, truncated, _ in ends] == [False, False, True]
-    assert snapshots.get_state(make_env("Silent-v0", 10)) is None
-    venv = make_vec_env("Silent-v0", 2, seed=0, horizon=10)
+    assert snapshots.get_state(make_env(TaskConfig("Silent-v0", 10))) is None
+    venv = make_vec_env(TaskConfig("Silent-v0", 10), 2, seed=0)
     recorder = Recorder(MonitoredVecEnv(venv))
     recorder.reset()
     assert recorder.get_state() is None

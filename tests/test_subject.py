@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from prefrl_envs.task import TaskConfig
 
 from prefrl.labelers.subject import NOTHING_SAID, Subject, Trainer
 from prefrl.presence import only_trainer
@@ -10,7 +11,7 @@ from prefrl.presence import only_trainer
 
 @pytest.fixture
 def subject(tmp_path):
-    return Subject(env_id="prefrl/Hopper-v0", horizon=None, on_end="absorb", folder=tmp_path)
+    return Subject(task=TaskConfig("prefrl/Hopper-v0"), folder=tmp_path)
 
 
 @pytest.fixture

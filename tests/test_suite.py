@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_gymnasium
 from prefrl_envs.suite import SUITE, Entry, canonical_id, entry, find, register_suite, render_without_display
+from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import make_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
@@ -23,20 +24,20 @@ class TestPromises:
 
     def test_every_episode_has_the_same_length(self, row: Entry) -> None:
         horizon = min(row.horizon, 100)  # the registered one is tested below: 1,000 steps add nothing
-        env = make_env(row.id, horizon=horizon)
+        env = make_env(TaskConfig(row.id, horizon))
         assert [len(_episode(env, seed)) for seed in (0, 1)] == [horizon, horizon]
         assert gym.spec(row.id).max_episode_steps == row.horizon
 
     def test_the_same_seed_gives_the_same_episode(self, row: Entry) -> None:
-        one, two = (_episode(make_env(row.id, horizon=20), seed=3) for _ in range(2))
+        one, two = (_episode(make_env(TaskConfig(row.id, horizon=20)), seed=3) for _ in range(2))
         assert all(_equal(a[0], b[0]) and a[1] == b[1] for a, b in zip(one, two, strict=True))
 
     def test_another_seed_gives_another_episode(self, row: Entry) -> None:
-        one, two = (_episode(make_env(row.id, horizon=20), seed) for seed in (3, 4))
+        one, two = (_episode(make_env(TaskConfig(row.id, horizon=20)), seed) for seed in (3, 4))
         assert not all(_equal(a[0], b[0]) for a, b in zip(one, two, strict=True))
 
     def test_the_true_reward_is_the_reward_or_hidden(self, row: Entry) -> None:
-        for _, reward, true_reward in _episode(make_env(row.id, horizon=20), seed=0):
+        for _, reward, true_reward in _episode(make_env(TaskConfig(row.id, horizon=20)), seed=0):
             assert isinstance(true_reward, float)
             assert reward == (0.0 if "behaviour" in row.tags else true_reward)
 
@@ -65,13 +66,14 @@ def test_names_are_found():
 
 def test_what_a_module_registers_is_found_in_another_process():
     assert canonical_id("ale_py:ALE/Pong-v5") == "ale_py:ALE/Pong-v5"
-    make = "from prefrl_envs.wrappers import make_env; print(make_env('ale_py:ALE/Pong-v5', 100).action_space)"
+    make = "from prefrl_envs.wrappers import TaskConfig, make_env; "
+    make += "print(make_env(TaskConfig('ale_py:ALE/Pong-v5', 100)).action_space)"
     assert "Discrete(6)" in _python(make)
     assert find("CartPole-v1") is None
     assert entry("prefrl/Ant-v0") is find("prefrl/Ant-v0")
 
 
-@pytest.mark.parametrize("look_up", [entry, canonical_id, make_env])
+@pytest.mark.parametrize("look_up", [entry, canonical_id, lambda name: make_env(TaskConfig(name))])
 def test_an_unknown_name_gets_a_suggestion(look_up):
     message = "unknown environment 'prefrl/Hoper-v0'. Did you mean 'prefrl/Hopper-v0'\\? Known: prefrl/Hopper-v0, "
     with pytest.raises(ValueError, match=message):
@@ -106,7 +108,7 @@ def test_importing_the_suite_loads_no_simulator_and_nothing_of_the_trainer():
 
 
 def test_no_module_of_the_suite_loads_the_trainer():
-    modules = "atari, atari_vector, classic, enduro, mujoco, rendering, toy, vector, wrappers"
+    modules = "atari, atari_vector, classic, drawing, enduro, mujoco, rendering, toy, vector, wrappers"
     code = f"from prefrl_envs import {modules}; import sys; "
     assert _python(code + "print({'torch', 'stable_baselines3', 'prefrl'} & set(sys.modules))") == "set()"
 

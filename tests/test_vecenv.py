@@ -1,11 +1,12 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from prefrl_envs.games import AtariOptions
 from prefrl_envs.suite import SUITE
+from prefrl_envs.task import TaskConfig
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 
-from prefrl.config import AtariConfig
 from prefrl.vecenv import copy_seeds, make_vec_env
 
 
@@ -13,7 +14,7 @@ from prefrl.vecenv import copy_seeds, make_vec_env
 class TestPromises:
     def test_it_goes_as_single_environments_go(self, row):
         """Three episodes of 10 steps: observations, true rewards, ends."""
-        venv = make_vec_env(row.id, 2, seed=5, horizon=10)
+        venv = make_vec_env(TaskConfig(row.id, horizon=10), 2, seed=5)
         envs = [gym.make(row.id, max_episode_steps=10) for _ in range(2)]
         seeds = copy_seeds(5, 2)
         _assert_equal(venv.reset(), [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])
@@ -35,7 +36,7 @@ class TestPromises:
                 _assert_equal(obs, [s[0] for s in singles])
 
     def test_seed_and_reset_restart_it(self, row):
-        venv = make_vec_env(row.id, 2, seed=1, horizon=10)
+        venv = make_vec_env(TaskConfig(row.id, horizon=10), 2, seed=1)
         first = _play(venv)
         second = _play(venv)
         if row.id != "prefrl/ChainWalk-v0":  # it starts alike in every episode
@@ -45,7 +46,7 @@ class TestPromises:
             np.testing.assert_array_equal(a, b)
 
     def test_render_states_through_wrappers(self, row):
-        venv = VecMonitor(VecEnvWrapperThatPasses(make_vec_env(row.id, 3, seed=0)))
+        venv = VecMonitor(VecEnvWrapperThatPasses(make_vec_env(TaskConfig(row.id), 3, seed=0)))
         venv.reset()
         states = venv.render_states()
         assert len(states) == 3
@@ -55,7 +56,7 @@ class TestPromises:
         assert states is not venv.render_states()
 
     def test_what_sb3_asks(self, row):
-        venv = make_vec_env(row.id, 2, seed=0)
+        venv = make_vec_env(TaskConfig(row.id), 2, seed=0)
         venv.reset()
         assert venv.get_attr("render_mode") == [None, None]
         assert venv.get_attr("render_mode", indices=1) == [None]
@@ -76,7 +77,7 @@ class VecEnvWrapperThatPasses(VecEnvWrapper):
 
 
 def test_a_hidden_reward_is_the_vec_envs_reward():
-    venv = make_vec_env("prefrl/HopperBackflip-v0", 2, seed=0)
+    venv = make_vec_env(TaskConfig("prefrl/HopperBackflip-v0"), 2, seed=0)
     venv.reset()
     _, rewards, _, infos = venv.step(np.ones((2, 3)))
     np.testing.assert_array_equal(rewards, np.float32([info["true_reward"] for info in infos]))
@@ -84,8 +85,8 @@ def test_a_hidden_reward_is_the_vec_envs_reward():
 
 
 def test_a_game_says_what_its_observations_stack_and_what_an_oracle_compares_by():
-    config = AtariConfig(boxes=((0, 100, 0, 160),), end_penalty=9.0, show_score=True)
-    venv = VecMonitor(make_vec_env("prefrl/Breakout-v0", 2, seed=0, horizon=300, atari=config))
+    options = AtariOptions(boxes=((0, 100, 0, 160),), end_penalty=9.0, show_score=True)
+    venv = VecMonitor(make_vec_env(TaskConfig("prefrl/Breakout-v0", 300, options=options), 2, seed=0))
     assert venv.frame_stack == 4
     obs = venv.reset()
     assert not obs[:, :, :39].any()
@@ -101,12 +102,12 @@ def test_a_game_says_what_its_observations_stack_and_what_an_oracle_compares_by(
 
 
 def test_what_is_stepped_one_by_one_stacks_frames_or_does_not():
-    assert make_vec_env("prefrl/EnduroLevel-v0", 1, seed=0).frame_stack == 4
-    assert make_vec_env("prefrl/PointGoal-v0", 1, seed=0).frame_stack == 1
+    assert make_vec_env(TaskConfig("prefrl/EnduroLevel-v0"), 1, seed=0).frame_stack == 4
+    assert make_vec_env(TaskConfig("prefrl/PointGoal-v0"), 1, seed=0).frame_stack == 1
 
 
 def test_env_method_sees_the_copys_state():
-    venv = make_vec_env("prefrl/Hopper-v0", 2, seed=0)
+    venv = make_vec_env(TaskConfig("prefrl/Hopper-v0"), 2, seed=0)
     venv.reset()
     venv.step(np.ones((2, 3)))
     states = np.stack(venv.env_method("state_vector"))[:, :6]
@@ -114,7 +115,7 @@ def test_env_method_sees_the_copys_state():
 
 
 def test_an_environment_outside_the_suite():
-    venv = make_vec_env("CartPole-v1", 2, seed=0, horizon=30)
+    venv = make_vec_env(TaskConfig("CartPole-v1", horizon=30), 2, seed=0)
     lengths = [0, 0]
     venv.reset()
     for step in range(1, 61):
@@ -127,14 +128,14 @@ def test_an_environment_outside_the_suite():
 
 def test_none_where_nothing_draws_it():
     gym.register("NothingToSee-v0", entry_point=_NothingToSee)
-    venv = make_vec_env("NothingToSee-v0", 2, seed=0, horizon=10)
+    venv = make_vec_env(TaskConfig("NothingToSee-v0", horizon=10), 2, seed=0)
     venv.reset()
     assert venv.render_states() is None
 
 
 def test_without_a_horizon_it_says_why_not():
     with pytest.raises(ValueError, match="--horizon N"):
-        make_vec_env("CartPole-v1", 1, seed=0)
+        make_vec_env(TaskConfig("CartPole-v1"), 1, seed=0)
 
 
 class _NothingToSee(gym.Env):
@@ -179,7 +180,7 @@ def _assert_equal(obs, expected):
 
 def test_only_an_agent_that_learns_begins_in_the_middle_of_a_flip():
     def spins(practice):
-        venv = make_vec_env("prefrl/HopperBackflip-v0", 20, seed=0, practice=practice)
+        venv = make_vec_env(TaskConfig("prefrl/HopperBackflip-v0"), 20, seed=0, practice=practice)
         return np.abs(venv.reset()[:, 8])
 
     assert (spins(practice=False) < 0.1).all()

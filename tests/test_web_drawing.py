@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+from prefrl_envs.task import TaskConfig
 
 from prefrl.labelers.web import drawing
 
@@ -21,7 +22,7 @@ def draw(monkeypatch):
     clock = SimpleNamespace(now=0.0, seconds=0.0)
 
     @contextmanager
-    def renderer(env_id, width, height, horizon, on_end):
+    def renderer(task, width, height):
         def frames(states):
             clock.now += clock.seconds * len(states) / len(STATES)
             return np.zeros((len(states), height, width, 3), np.uint8)
@@ -32,7 +33,7 @@ def draw(monkeypatch):
     monkeypatch.setattr(drawing, "become_a_drawing_process", lambda: None)
     monkeypatch.setattr("prefrl.labelers.drawing.time", SimpleNamespace(perf_counter=lambda: clock.now))
     ours, theirs = Pipe()
-    thread = threading.Thread(target=drawing.draw_until_closed, args=(theirs, "prefrl/Hopper-v0", None, "absorb"))
+    thread = threading.Thread(target=drawing.draw_until_closed, args=(theirs, TaskConfig("prefrl/Hopper-v0")))
     thread.start()
     assert ours.recv() == ""
 

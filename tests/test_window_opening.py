@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from prefrl_envs.task import TaskConfig
 from windows import LABELER, Person, answered, leave_soon
 
 from prefrl.labelers.subject import Subject
@@ -26,7 +27,7 @@ def moving(env_id, steps, rng, offset):
 
 def test_a_whole_window_draws_in_a_process_of_its_own(pygame, tmp_path, rng):
     segments = [moving("prefrl/CartPole-v0", 5, rng, offset) for offset in (0.1, 0.2, 0.15, -0.1)]
-    subject = Subject(env_id="prefrl/CartPole-v0", horizon=None, on_end="absorb", folder=tmp_path)
+    subject = Subject(task=TaskConfig("prefrl/CartPole-v0"), folder=tmp_path)
     with PreferenceStore(tmp_path / "preferences.sqlite3") as store:
         store.ask([Query(tuple(segments[:2]), 0), Query(tuple(segments[2:]), 1)])
         person = Person(pygame, "1", ["2", lambda: leave_soon(pygame)])
@@ -38,7 +39,7 @@ def test_a_whole_window_draws_in_a_process_of_its_own(pygame, tmp_path, rng):
 
 
 def test_what_cannot_be_drawn_is_said_and_given_back(pygame, tmp_path, rng):
-    subject = Subject(env_id="prefrl/CartPole-v0", horizon=None, on_end="absorb", folder=tmp_path)
+    subject = Subject(task=TaskConfig("prefrl/CartPole-v0"), folder=tmp_path)
     blind = [
         Segment("prefrl/CartPole-v0", {"obs": np.full((3, 4), i)}, np.zeros((3, 1)), np.zeros(3)) for i in range(2)
     ]
@@ -52,7 +53,7 @@ def test_what_cannot_be_drawn_is_said_and_given_back(pygame, tmp_path, rng):
 @pytest.mark.filterwarnings("ignore:.*not in the possible render_modes")
 def test_an_environment_that_nothing_draws_is_said_by_the_process_that_draws(rng):
     drawn = threading.Event()
-    drawer = Drawer("prefrl/Nowhere-v0", None, "absorb", drawn.set)
+    drawer = Drawer(TaskConfig("prefrl/Nowhere-v0"), drawn.set)
     segment = moving("prefrl/Nowhere-v0", 3, rng, 0.1)
     try:
         drawer.want([segment], 100)

@@ -1,6 +1,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import FixedHorizon, HideReward, RenderState, TrueReward, make_env
 
 
@@ -98,14 +99,14 @@ class TestRenderState:
 
 class TestMakeEnv:
     def test_a_name_of_the_suite_has_its_own_horizon(self):
-        assert len(_until_truncated(make_env("pointgoal"))) == 50
+        assert len(_until_truncated(make_env(TaskConfig("pointgoal")))) == 50
 
     def test_a_horizon_overrides_it(self):
-        assert len(_until_truncated(make_env("prefrl/PointGoal-v0", horizon=7))) == 7
+        assert len(_until_truncated(make_env(TaskConfig("prefrl/PointGoal-v0", horizon=7)))) == 7
 
     @pytest.mark.parametrize("on_end", ["absorb", "reset"])
     def test_another_environment_gets_a_fixed_horizon_beyond_its_own(self, on_end):
-        steps = _until_truncated(make_env("CartPole-v1", horizon=600, on_end=on_end))
+        steps = _until_truncated(make_env(TaskConfig("CartPole-v1", horizon=600, on_end=on_end)))
         assert len(steps) == 600  # CartPole-v1 ends after 500, and falls long before
         assert sum(step[-1]["true_reward"] for step in steps) == (
             600 if on_end == "reset" else pytest.approx(20, abs=15)
@@ -113,7 +114,7 @@ class TestMakeEnv:
 
     def test_without_a_horizon_it_says_why_not(self):
         with pytest.raises(ValueError, match=r"CartPole-v1 may end its episodes early.*tell the agent.*--horizon N"):
-            make_env("CartPole-v1")
+            make_env(TaskConfig("CartPole-v1"))
 
 
 def _steps(env, num):

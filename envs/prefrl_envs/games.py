@@ -7,8 +7,11 @@ import functools
 import importlib.util
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from prefrl_envs.errors import PrefrlError
 
 
 class Box(NamedTuple):
@@ -66,6 +69,25 @@ END_PENALTY: dict[str, float] = {
     "Seaquest": 100.0,
     "SpaceInvaders": 100.0,
 }
+
+Boxes = Literal["default", "paper"] | tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtariOptions:
+    """An Atari game: what is painted over, and what its end costs. Other environments read none of it."""
+
+    boxes: Boxes = "default"  # painted over: a set, or top bottom left right of each, in pixels
+    end_penalty: float | None = None  # points that the oracle takes off at a game's end; None for the game's own
+    show_score: bool = False  # whether people see what is painted over for the agent
+
+    def __post_init__(self) -> None:
+        """Refuses what are no boxes; whether they fit the game's screen shows when it is made."""
+        if isinstance(self.boxes, str):
+            return
+        if not self.boxes or not all(isinstance(box, tuple) and len(box) == 4 for box in self.boxes):
+            raise PrefrlError(f"boxes are default, paper, or top bottom left right of each, got {self.boxes!r}")
+
 
 _TWO_PLAYERS = {"combat", "joust", "maze_craze", "warlords"}  # ALE has no score for one player alone
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal
+import dataclasses
+from functools import partial
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import TimeLimit
 
+from prefrl_envs.drawing import drawing_of
 from prefrl_envs.errors import PrefrlError
-from prefrl_envs.rendering import drawing_of
 from prefrl_envs.snapshots import State, add_prefix, under
 from prefrl_envs.suite import canonical_id, find
+from prefrl_envs.task import OnEnd, TaskConfig
 
-OnEnd = Literal["absorb", "reset"]
 Step = tuple[Any, float, bool, bool, dict[str, Any]]
 
 
@@ -112,35 +114,41 @@ class RenderState(Layer):
         return None if drawing is None else drawing.capture(self.env)
 
 
-def make_env(
-    env_id: str,
-    horizon: int | None = None,
-    on_end: OnEnd = "absorb",
-    render_mode: str | None = None,
-    **options: Any,
-) -> gym.Env:
+def make_env(task: TaskConfig, render_mode: str | None = None) -> gym.Env:
     """An environment whose episodes all have the same length.
 
     Args:
-        env_id: of the suite, or any other that Gymnasium knows.
-        horizon: steps of an episode; None for the suite's own.
-        on_end: what follows where an environment outside the suite ends an episode by itself.
         render_mode: Gymnasium's.
-        options: of the environment itself, such as those of `prefrl_envs.atari.AtariGame`.
 
     Raises:
         PrefrlError: unknown id, or no horizon for an environment outside the suite.
     """
-    env_id = canonical_id(env_id)
+    env_id = canonical_id(task.id)
     if find(env_id) is not None:
-        return gym.make(env_id, max_episode_steps=horizon, render_mode=render_mode, **options)
-    if horizon is None:
+        return plain_env(task, render_mode, max_episode_steps=task.horizon)
+    if task.horizon is None:
         raise PrefrlError(
             f"{env_id} may end its episodes early, and their length would tell the agent the task: "
             "fix it with --horizon N"
         )
+    return TimeLimit(TrueReward(FixedHorizon(plain_env(task, render_mode), task.on_end)), task.horizon)
+
+
+def plain_env(task: TaskConfig, render_mode: str | None = None, max_episode_steps: int | None = -1) -> gym.Env:
+    """The environment of a task as Gymnasium makes it.
+
+    Args:
+        max_episode_steps: Gymnasium's: -1 for no limit, None for the registered one.
+
+    Raises:
+        PrefrlError: unknown id.
+    """
+    env_id = canonical_id(task.id)
+    options = {} if task.options is None else dataclasses.asdict(task.options)
+    make = partial(gym.make, env_id, max_episode_steps=max_episode_steps, render_mode=render_mode, **options)
+    if find(env_id) is not None:
+        return make()
     from prefrl_envs.mujoco_log import no_log_file  # loads MuJoCo, which those of the suite's toys can do without
 
     with no_log_file():
-        env = gym.make(env_id, max_episode_steps=-1, render_mode=render_mode, **options)
-    return TimeLimit(TrueReward(FixedHorizon(env, on_end)), horizon)
+        return make()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import make_env
 
 from prefrl.agents.precision import choose_precision
@@ -31,11 +32,10 @@ from prefrl.store import PreferenceStore
 
 def fit_store(
     store: str | Path,
-    env_id: str,
+    task: TaskConfig,
     out: Path,
     *,
     preset: str,
-    horizon: int | None,
     epochs: int | None,
     seed: int,
     device: str,
@@ -46,6 +46,7 @@ def fit_store(
     5,500 comparisons of a game would take 2.2 GB.
 
     Args:
+        task: that the comparisons are about.
         preset: whose reward model it is.
         epochs: passes over all comparisons; None for as many as the preset's first fit makes.
 
@@ -68,12 +69,12 @@ def fit_store(
         number = preferences.labels()
         if not number:
             raise PrefrlError(f"{store} has no answered comparisons to learn from")
-        config = reward_config(preset, env_id, number)
-        ensemble = fresh_ensemble(env_id, horizon, config, seed, device)
+        config = reward_config(preset, task.id, number)
+        ensemble = fresh_ensemble(task, config, seed, device)
         for comparisons in preferences.answered_in_parts():
             segments = [segment for comparison in comparisons for segment in comparison.query.segments]
-            if strange := sorted({segment.env_id for segment in segments} - {env_id}):
-                raise PrefrlError(f"{store} has comparisons of {', '.join(strange)}, not of {env_id}")
+            if strange := sorted({segment.env_id for segment in segments} - {task.id}):
+                raise PrefrlError(f"{store} has comparisons of {', '.join(strange)}, not of {task.id}")
             ensemble.see(segments)
         dataset, data = PreferenceDataset(preferences.queries), EncodedPreferences(ensemble)
         dataset.add(preferences.answered_queries())
@@ -99,9 +100,9 @@ def fit_store(
     }
 
 
-def fresh_ensemble(env_id: str, horizon: int | None, config: RewardConfig, seed: int, device: str) -> Ensemble:
-    """Reward networks for an environment, that have learned nothing yet."""
-    with closing(make_env(env_id, horizon)) as env:
+def fresh_ensemble(task: TaskConfig, config: RewardConfig, seed: int, device: str) -> Ensemble:
+    """Reward networks for a task, that have learned nothing yet."""
+    with closing(make_env(task)) as env:
         precision = choose_precision("auto", env.observation_space, device)
         weights = seed_of(seed, Purpose.REWARD_MODEL)
         return Ensemble(env.observation_space, env.action_space, config, weights, device, precision)

@@ -98,9 +98,7 @@ def score(config: RlhfConfig, policy: Actor) -> dict[str, float]:
     if row is None or not row.scored:
         return {}
     seed = seed_of(config.seed, Purpose.EVALUATION)
-    scores = play_games(
-        config.env_id, policy, config.eval_episodes, seed, threads=config.threads, atari=config.atari
-    )  # fmt: skip
+    scores = play_games(config.task, policy, config.eval_episodes, seed, threads=config.threads)
     return {"score_mean": float(scores.mean()), "score_std": float(scores.std()), "score_games": len(scores)}
 
 
@@ -132,10 +130,8 @@ def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: s
 
 
 def _play(config: RlhfConfig, policy: Actor, purpose: Purpose, episodes: int | None = None) -> Rollout:
-    return play_episodes(
-        config.env_id, policy, episodes or config.eval_episodes, seed_of(config.seed, purpose),
-        horizon=config.horizon, on_end=config.on_end, threads=config.threads, atari=config.atari,
-    )  # fmt: skip
+    number = episodes or config.eval_episodes
+    return play_episodes(config.task, policy, number, seed_of(config.seed, purpose), threads=config.threads)
 
 
 def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: EncodedPreferences) -> dict:

@@ -14,7 +14,7 @@ from prefrl.agents.precision import choose_precision
 from prefrl.agents.registry import make_agent
 from prefrl.algorithms.feedback import Feedback, LabelerFeedback, NoFeedback, PeopleFeedback
 from prefrl.checkpoints import Learner, RewardLearner
-from prefrl.config import AtariConfig, RlhfConfig
+from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import look_up_or_load
 from prefrl.labelers.base import Labeler
@@ -71,7 +71,7 @@ def check(config: RlhfConfig, device: str) -> None:
         raise PrefrlError(
             f"`on_end` {config.on_end} is for environments outside the suite; {config.env_id} never ends early"
         )
-    if config.atari != AtariConfig() and not is_game(config.env_id):
+    if config.task.options is not None and not is_game(config.env_id):
         raise PrefrlError(
             "`atari.boxes`, `atari.end_penalty` and `atari.show_score` are for the suite's Atari games, not for "
             f"{config.env_id}"
@@ -130,16 +130,8 @@ def most_pairs(config: RlhfConfig) -> int:
 
 def make_recorder(config: RlhfConfig) -> Recorder:
     """The environments that the agent learns in. The Monitor inside sees the true reward, the agent does not."""
-    venv = make_vec_env(
-        config.env_id,
-        config.agent.num_envs,
-        seed_of(config.seed, Purpose.ENVIRONMENTS),
-        horizon=config.horizon,
-        on_end=config.on_end,
-        threads=config.threads,
-        atari=config.atari,
-        practice=True,
-    )
+    seed = seed_of(config.seed, Purpose.ENVIRONMENTS)
+    venv = make_vec_env(config.task, config.agent.num_envs, seed, threads=config.threads, practice=True)
     return Recorder(MonitoredVecEnv(venv))
 
 

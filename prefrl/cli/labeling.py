@@ -195,7 +195,7 @@ def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject
         raise PrefrlError(f"repeat is a share of the pairs, from 0 to 1, got {repeat}")
     folder = RunFolder(run)
     config = folder.config()
-    subject = Subject(env_id=config.env_id, horizon=config.horizon, on_end=config.on_end, folder=run)
+    subject = Subject(task=config.task, folder=run)
     with PreferenceStore.existing(store or folder.store_location(config)) as preferences:
         yield subject, preferences
 

@@ -12,6 +12,7 @@ import gymnasium as gym
 import tyro
 from prefrl_envs.games import SCORE_BOXES
 from prefrl_envs.suite import canonical_id, find
+from prefrl_envs.task import TaskConfig
 
 from prefrl.cli.labeling import store_of
 from prefrl.cli.looking import draw_report
@@ -129,9 +130,8 @@ def fit(
     from prefrl.algorithms.offline import fit_store
 
     check_seed(seed)
-    stats = fit_store(
-        store_of(store), canonical_id(env), out, preset=preset, horizon=horizon, epochs=epochs, seed=seed, device=device
-    )
+    task = TaskConfig(canonical_id(env), horizon)
+    stats = fit_store(store_of(store), task, out, preset=preset, epochs=epochs, seed=seed, device=device)
     print(json.dumps(stats, indent=2))
     return 0
 

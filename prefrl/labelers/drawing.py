@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+from prefrl_envs.task import TaskConfig
 
 from prefrl.clips import Draw, renderer
 from prefrl.labelers.sizes import FIRST_GUESS, frame_height
@@ -34,7 +35,7 @@ class PacedRenderer:
     """Draws clips as large as they are shown, and smaller where that takes too long; a context manager, for one thread.
 
     Args:
-        env_id, horizon, on_end: of the environment that the clips come from.
+        task: that the clips come from.
         aspect: of a frame, width to height.
 
     Attributes:
@@ -43,10 +44,8 @@ class PacedRenderer:
 
     size = (0, 0)
 
-    def __init__(
-        self, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"], aspect: float = 1.0
-    ) -> None:
-        self._env_id, self._horizon, self._on_end, self._aspect = env_id, horizon, on_end, aspect
+    def __init__(self, task: TaskConfig, aspect: float = 1.0) -> None:
+        self._task, self._aspect = task, aspect
         self._stack, self._pace = ExitStack(), FIRST_GUESS
 
     def open(self, height: int) -> None:
@@ -58,7 +57,7 @@ class PacedRenderer:
         self._stack.close()
         self.size = 0, 0
         width = round(height * self._aspect)
-        self._draw = self._stack.enter_context(renderer(self._env_id, width, height, self._horizon, self._on_end))
+        self._draw = self._stack.enter_context(renderer(self._task, width, height))
         self.size = width, height
 
     @contextmanager

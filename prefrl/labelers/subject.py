@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from prefrl_envs.task import TaskConfig
 
 from prefrl.presence import trainer_is_present
 
@@ -61,18 +63,16 @@ class Subject:
     """A run, as far as a labeler needs to know it.
 
     Attributes:
-        env_id, horizon, on_end: the environment, as the run made it.
+        task: the environment, as the run makes it.
         folder: of the run.
     """
 
-    env_id: str
-    horizon: int | None
-    on_end: Literal["absorb", "reset"]
+    task: TaskConfig
     folder: Path
 
     @property
     def name(self) -> str:
-        return self.env_id.rpartition(":")[2].removeprefix("prefrl/").removesuffix("-v0")
+        return self.task.id.rpartition(":")[2].removeprefix("prefrl/").removesuffix("-v0")
 
     @property
     def resume(self) -> str:

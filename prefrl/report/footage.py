@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
+from prefrl_envs.task import TaskConfig
 
 from prefrl import clips
 from prefrl.queries import Comparison
@@ -36,9 +37,8 @@ class Footage:
 
 
 def open_renderer(run: RunRecord) -> AbstractContextManager[clips.Draw]:
-    """What draws this run's environment, with the horizon that the run gave it."""
-    horizon, on_end = run.config.get("horizon"), run.config.get("on_end", "absorb")
-    return clips.renderer(run.env_id, WIDTH, HEIGHT, horizon=horizon, on_end=on_end)
+    """What draws this run's environment."""
+    return clips.renderer(TaskConfig(run.env_id), WIDTH, HEIGHT)
 
 
 def film(run: RunRecord, comparisons: Sequence[Comparison], open_draw: OpenDraw, fps: float) -> Footage:

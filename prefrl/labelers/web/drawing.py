@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Literal
 
 import numpy as np
+from prefrl_envs.task import TaskConfig
 
 from prefrl.clips import CELL, enlarged, recorded, shown_fps, webm
 from prefrl.core.errors import PrefrlError
@@ -16,13 +16,11 @@ from prefrl.labelers.drawing import PacedRenderer, become_a_drawing_process
 PIXELS = 480  # width and height of a clip that is drawn, at most
 
 
-def draw_until_closed(
-    connection: Connection, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]
-) -> None:
+def draw_until_closed(connection: Connection, task: TaskConfig) -> None:
     """Says "" when it can draw, or why it cannot; then a clip for each [T, S] of states, until the other end closes."""
     become_a_drawing_process()
-    fps = shown_fps(env_id)
-    with PacedRenderer(env_id, horizon, on_end) as paced:
+    fps = shown_fps(task.id)
+    with PacedRenderer(task) as paced:
         try:
             paced.open(PIXELS)
         except PrefrlError as error:
@@ -42,7 +40,7 @@ def draw_until_closed(
 class DrawingProcess:
     """Draws one clip at a time, for one thread."""
 
-    def __init__(self, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]) -> None:
+    def __init__(self, task: TaskConfig) -> None:
         """Starts the process and waits until it can draw.
 
         Raises:
@@ -50,15 +48,13 @@ class DrawingProcess:
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=draw_until_closed, args=(theirs, env_id, horizon, on_end), daemon=True, name="prefrl-clips"
-        )
+        self._process = context.Process(target=draw_until_closed, args=(theirs, task), daemon=True, name="prefrl-clips")
         self._process.start()
         theirs.close()
         try:
             said = self._connection.recv()
         except EOFError:
-            said = f"cannot draw {env_id}: the process that draws has died"
+            said = f"cannot draw {task.id}: the process that draws has died"
         if said:
             self.close()
             raise PrefrlError(said)

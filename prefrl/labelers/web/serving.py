@@ -50,7 +50,7 @@ def serve(
     check_names(host, allow_host)
     listening = listen(host, port)
     try:
-        clips = Clips(lambda: DrawingProcess(subject.env_id, subject.horizon, subject.on_end))
+        clips = Clips(lambda: DrawingProcess(subject.task))
         if question is not None:
             store.set_question(question)
         token = secrets.token_urlsafe(24)

@@ -6,7 +6,8 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Literal
+
+from prefrl_envs.task import TaskConfig
 
 from prefrl.core.errors import PrefrlError
 from prefrl.labelers.window.clip import Clip, ScreenClip
@@ -18,20 +19,14 @@ class Drawer:
     """Has clips of segments drawn in another process, and holds those that are wanted.
 
     Args:
-        env_id, horizon, on_end: the environment that the segments come from, as it was made.
+        task: that the segments come from.
         on_drawn: called in a thread of the drawer's whenever a clip is there.
     """
 
-    def __init__(
-        self,
-        env_id: str,
-        horizon: int | None,
-        on_end: Literal["absorb", "reset"],
-        on_drawn: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, task: TaskConfig, on_drawn: Callable[[], None] = lambda: None) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would share the window's connection to the display
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, env_id, horizon, on_end), daemon=True)
+        self._process = context.Process(target=serve, args=(theirs, task), daemon=True)
         self._process.start()
         theirs.close()
         self._on_drawn = on_drawn

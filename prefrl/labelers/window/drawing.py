@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Literal
 
 import numpy as np
+from prefrl_envs.task import TaskConfig
 
 from prefrl.clips import recorded
 from prefrl.core.errors import PrefrlError
@@ -38,11 +38,11 @@ class Drawn:
     error: str = ""
 
 
-def serve(connection: Connection, env_id: str, horizon: int | None, on_end: Literal["absorb", "reset"]) -> None:
+def serve(connection: Connection, task: TaskConfig) -> None:
     """Draws jobs until the other end is closed: the window left, or was killed."""
     become_a_drawing_process()
     with (
-        PacedRenderer(env_id, horizon, on_end, ASPECT) as paced,
+        PacedRenderer(task, ASPECT) as paced,
         suppress(EOFError, BrokenPipeError, ConnectionResetError),
     ):
         while True:

@@ -46,13 +46,13 @@ def label_in_window(
             pygame.event.post(pygame.event.Event(changed))
 
     with window(f"{subject.name}: {labeler} labels", f"`prefrl serve {subject.folder}` shows the same in a browser"):
-        drawer = Drawer(subject.env_id, subject.horizon, subject.on_end, wake)
+        drawer = Drawer(subject.task, wake)
         with closing(drawer):
             store.release(labeler)  # what a window of theirs held when it was killed; they need not wait for the lease
             if question is not None:
                 store.set_question(question)
             session = LabelingSession(store, labeler, rng, repeat=repeat)
             with closing(DeskThread(session, store, subject.trainer, wake)) as desk, suppress(KeyboardInterrupt):
-                fps = shown_fps(subject.env_id)  # Ctrl-C in the terminal is a way to leave, too
+                fps = shown_fps(subject.task.id)  # Ctrl-C in the terminal is a way to leave, too
                 Window(desk, drawer, fps=fps, labeler=labeler, resume=subject.resume, on_show=on_show).run()
             return session.answers
