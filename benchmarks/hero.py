@@ -30,7 +30,7 @@ def main() -> None:
     run = RunFolder(args.run)
     config = run.config()
     row = entry(config.env_id)
-    fps, size = min(FPS, row.fps), (320, 210) if row.game else (240, 240)
+    fps, size = min(FPS, row.fps), (320, 210) if row.scored else (240, 240)
     every = max(1, round(row.fps / fps))
     episodes = {name: load_file(run.episode(name)) for name in EPISODES if run.episode(name).exists()}
     with Renderer(config.task, *size) as renderer:
@@ -40,7 +40,7 @@ def main() -> None:
     returns = {name: f"true return {each['true_rewards'].sum():,.0f}" for name, each in episodes.items()}
     captions = [name if row.measure else f"{name}: {returned}" for name, returned in returns.items()]
     frames = [captioned(np.concatenate(parts, axis=1), captions) for parts in zip(*clips, strict=True)]
-    kind = {"lossless": True} if row.game else {"quality": 60}  # a console's flat colours are smaller as they are
+    kind = {"lossless": True} if row.scored else {"quality": 60}  # a console's flat colours are smaller as they are
     frames[0].save(
         args.picture, save_all=True, append_images=frames[1:], duration=1000 // fps, loop=0, method=6, **kind
     )

@@ -30,12 +30,12 @@ class Policy(Protocol):
 
 
 def as_judged(policy: Policy, env_id: str) -> Actor:
-    """The policy as it is judged and shown: its likeliest actions, but in Atari games drawn ones.
+    """The policy as it is judged and shown: its likeliest actions, or drawn ones where the suite says so.
 
     Games hardly differ from one another, and the likeliest action may be to wait for a ball that nobody serves.
     """
     row = find(env_id)
-    return partial(policy.act, deterministic=row is None or row.game is None)
+    return partial(policy.act, deterministic=row is None or row.judged_by == "mode")
 
 
 def act_randomly(action_space: spaces.Space, num_envs: int, seed: int, held: float = 1.0) -> Actor:

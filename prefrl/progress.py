@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from prefrl_envs.suite import find
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from prefrl.config import RlhfConfig
-from prefrl.presets import is_game
 from prefrl.runs import Row
 
 WAIT_LINE_S = 30  # between two lines that say so where there is no terminal
@@ -72,7 +72,8 @@ class ProgressBar:
     def judge(self) -> None:
         """Says that learning is over and that the final policy plays to be judged."""
         text = f"learned; playing {self._config.eval_episodes} episodes to judge it"
-        if is_game(self._config.env_id):
+        row = find(self._config.env_id)
+        if row is not None and row.scored:
             text += ", and as many whole games: minutes"
         if self._quiet:
             print(f"{text}; `prefrl resume {self._folder}` does so if this is stopped", file=sys.stderr, flush=True)

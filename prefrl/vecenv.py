@@ -10,12 +10,15 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from prefrl_envs import snapshots
+from prefrl_envs.batch import Batch, MakeBatch
 from prefrl_envs.snapshots import State
 from prefrl_envs.suite import canonical_id, find
 from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import RenderState, make_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+from prefrl.core.registry import load_plugin
 
 
 def make_vec_env(task: TaskConfig, num_envs: int, seed: int, *, threads: int = 1, practice: bool = False) -> VecEnv:
@@ -27,7 +30,7 @@ def make_vec_env(task: TaskConfig, num_envs: int, seed: int, *, threads: int = 1
     Args:
         num_envs: N.
         seed: from 0 up; takes effect at the next reset.
-        threads: that step MuJoCo tasks of the suite and Atari games; the others are stepped one by one.
+        threads: that step tasks whose suite has a vector environment of them; the others are stepped one by one.
         practice: whether an agent learns in them: half of HopperBackflip's episodes then begin in the middle of a flip,
             those of other environments as ever.
 
@@ -36,15 +39,9 @@ def make_vec_env(task: TaskConfig, num_envs: int, seed: int, *, threads: int = 1
     """
     task = dataclasses.replace(task, id=canonical_id(task.id))
     row = find(task.id)
-    if row is not None and "mujoco" in row.tags:
-        from prefrl_envs.vector import MujocoBatch
-
-        venv: VecEnv = MujocoVecEnv(MujocoBatch(task.id, num_envs, threads, task.horizon, practice))
-    elif row is not None and row.scored:
-        from prefrl_envs.atari_vector import AtariBatch
-
-        options = {} if task.options is None else dataclasses.asdict(task.options)
-        venv = AtariVecEnv(AtariBatch(task.id, num_envs, threads, task.horizon, **options))
+    if row is not None and row.batched is not None:
+        make_batch: MakeBatch = load_plugin(row.batched)
+        venv: VecEnv = BatchVecEnv(make_batch(task, num_envs, threads, practice))
     else:
         venv = TrueRewardVecEnv([lambda: RenderState(make_env(task))] * num_envs)
     venv.seed(seed)
@@ -92,15 +89,30 @@ class SavedVecEnv(VecEnv):
 
 
 class BatchVecEnv(SavedVecEnv):
-    """A batch of the suite, whose copies all end their episodes together.
+    """A vector environment of a suite, whose copies all end their episodes together.
 
-    Args:
-        batch: of `prefrl_envs.vector` or `prefrl_envs.atari_vector`.
+    Besides the true reward, infos[i] has "game_score" at the step that ended a game, and "oracle_reward" where that
+    is another than the true reward.
+
+    Attributes:
+        frame_stack: frames in an observation; consecutive observations share all but one of them.
     """
 
-    def __init__(self, batch: Any) -> None:
+    def __init__(self, batch: Batch) -> None:
         self._batch = batch
         super().__init__(batch.num_envs, batch.observation_space, batch.action_space)
+
+    @property
+    def is_stream(self) -> bool:
+        return self._batch.is_stream
+
+    @property
+    def frame_stack(self) -> int:
+        return self._batch.frame_stack
+
+    @property
+    def other_cpu_seconds(self) -> float:
+        return self._batch.other_cpu_seconds
 
     def reset(self) -> np.ndarray:
         obs = self._batch.reset(self._seeds)
@@ -110,6 +122,24 @@ class BatchVecEnv(SavedVecEnv):
 
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        step = self._batch.step(self._actions)
+        rewards = step.true_rewards.tolist()
+        infos: list[dict[str, Any]] = [
+            {"true_reward": reward, "TimeLimit.truncated": ended}
+            for reward, ended in zip(rewards, step.truncated.tolist(), strict=True)
+        ]
+        if step.terminal_obs is not None:
+            for info, terminal in zip(infos, step.terminal_obs, strict=True):
+                info["terminal_observation"] = terminal
+        if step.game_scores is not None:
+            for i in np.flatnonzero(~np.isnan(step.game_scores)):
+                infos[i]["game_score"] = float(step.game_scores[i])
+        if step.oracle_rewards is not None:
+            for i in np.flatnonzero(step.oracle_rewards != step.true_rewards):
+                infos[i]["oracle_reward"] = float(step.oracle_rewards[i])
+        return step.obs, step.true_rewards.astype(np.float32), step.truncated, infos
 
     def render_states(self) -> np.ndarray:
         """[N, ...] what it takes to draw the current observations; of a game the color screens themselves."""
@@ -145,59 +175,6 @@ class BatchVecEnv(SavedVecEnv):
 
     def close(self) -> None:
         self._batch.close()
-
-
-class MujocoVecEnv(BatchVecEnv):
-    """A MuJoCo task of the suite, stepped by `prefrl_envs.vector.MujocoBatch`."""
-
-    def step_wait(self) -> VecEnvStepReturn:
-        obs, true_rewards, truncated = self._batch.step(self._actions)
-        infos = _infos(true_rewards, truncated)
-        if self._batch.terminal_observations is not None:
-            for info, terminal in zip(infos, self._batch.terminal_observations, strict=True):
-                info["terminal_observation"] = terminal
-        return obs, true_rewards.astype(np.float32), truncated, infos
-
-
-class AtariVecEnv(BatchVecEnv):
-    """An Atari game, stepped by `prefrl_envs.atari_vector.AtariBatch`.
-
-    Besides the true reward, infos[i] has "game_score" at the step that ended a game, and "oracle_reward" where that
-    is another than the true reward.
-
-    Attributes:
-        frame_stack: frames in an observation; consecutive observations share all but one of them.
-    """
-
-    @property
-    def is_stream(self) -> bool:
-        return True
-
-    @property
-    def frame_stack(self) -> int:
-        return self._batch.frame_stack
-
-    @property
-    def other_cpu_seconds(self) -> float:
-        return self._batch.other_cpu_seconds
-
-    def step_wait(self) -> VecEnvStepReturn:
-        step = self._batch.step(self._actions)
-        infos = _infos(step.true_rewards, step.truncated)
-        for i in np.flatnonzero(~np.isnan(step.game_scores)):
-            infos[i]["game_score"] = float(step.game_scores[i])
-        for i in np.flatnonzero(step.oracle_rewards != step.true_rewards):
-            infos[i]["oracle_reward"] = float(step.oracle_rewards[i])
-        for i in np.flatnonzero(step.truncated):
-            infos[i]["terminal_observation"] = step.obs[i]  # the stream goes on with it
-        return step.obs, step.true_rewards.astype(np.float32), step.truncated, infos
-
-
-def _infos(true_rewards: np.ndarray, truncated: np.ndarray) -> list[dict[str, Any]]:
-    return [
-        {"true_reward": reward, "TimeLimit.truncated": ended}
-        for reward, ended in zip(true_rewards.tolist(), truncated.tolist(), strict=True)
-    ]
 
 
 class TrueRewardVecEnv(SavedVecEnv, DummyVecEnv):

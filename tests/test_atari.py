@@ -9,9 +9,9 @@ import pytest
 from prefrl_envs.atari import AtariGame, agent_frames, boxes_of, paint_over
 from prefrl_envs.enduro import ALONGSIDE, SPEED, EnduroLevel, levelness
 from prefrl_envs.games import END_PENALTY, SCORE_BOXES, AtariOptions, Box, roms
-from prefrl_envs.suite import SUITE, canonical_id, find, game_id
+from prefrl_envs.suite import canonical_id, find, game_id, tasks
 
-PAPER = [row.game for row in SUITE if row.scored]
+PAPER = [row.kwargs["game"] for row in tasks() if row.scored]
 
 
 def test_the_papers_seven_games_have_boxes_in_both_sets():
@@ -181,7 +181,7 @@ def test_every_other_game_of_ale_has_a_row_of_its_own():
     assert roms()["SpaceInvaders"] == "space_invaders"
     assert len(roms()) > 90
     row = find("prefrl/Asterix-v0")
-    assert (row.game, row.scored, row.horizon, "paper" in row.tags) == ("Asterix", True, 1000, False)
+    assert (row.kwargs["game"], row.scored, row.horizon, "paper" in row.tags) == ("Asterix", True, 1000, False)
     assert canonical_id("asterix") == "prefrl/Asterix-v0"
     assert game_id("space_invaders") == game_id("SpaceInvaders") == game_id("prefrl/SpaceInvaders-v0")
     with pytest.raises(ValueError, match="ALE has no game 'Asterx' .* Did you mean 'Asterix'"):

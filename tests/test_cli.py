@@ -446,17 +446,17 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
 
 def test_a_game_without_known_boxes_is_said_to_show_its_score():
     config = preset_config("default", "prefrl/Asterix-v0", labels=0)
-    assert "Asterix shows its score" in visible_score(config)
+    assert "Asterix shows its score" in visible_score(config.task)
     hidden = dataclasses.replace(config, atari=AtariOptions(boxes=((0, 10, 0, 160),)))
-    assert visible_score(hidden) is None
-    assert visible_score(preset_config("default", "prefrl/Pong-v0", labels=0)) is None
+    assert visible_score(hidden.task) is None
+    assert visible_score(preset_config("default", "prefrl/Pong-v0", labels=0).task) is None
 
 
 def test_ales_own_environment_is_said_to_show_its_score():
-    assert visible_score(settings([*ALE_PONG, "--atari.boxes", "default"])) == (
+    assert visible_score(settings([*ALE_PONG, "--atari.boxes", "default"]).task) == (
         "ale_py:ALE/Pong-v5 shows its score to agent and reward model; the suite's own is --game pong"
     )
-    assert visible_score(settings(["Hopper"])) is None
+    assert visible_score(settings(["Hopper"]).task) is None
 
 
 def test_a_game_takes_the_place_of_an_environment(capsys):

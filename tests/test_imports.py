@@ -46,6 +46,7 @@ SEES_ENVIRONMENTS = {
     "evaluation",
     "algorithms",
     "playing",
+    "progress",
     "cli",
     "agents",
     "checkpoints",

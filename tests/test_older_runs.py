@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import make_env
 
 from prefrl.cli import main
@@ -65,7 +66,7 @@ def test_a_reward_model_is_fitted_to_its_store(old_run, tmp_path):
 
 
 def test_its_reward_model_pays(old_run):
-    env = make_env("PointGoal")
+    env = make_env(TaskConfig("PointGoal"))
     reward_model = Ensemble.load(old_run / "reward_model", env.observation_space, env.action_space)
     with closing(LearnedReward(env, reward_model)) as env:
         env.reset(seed=0)

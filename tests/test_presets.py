@@ -2,13 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from prefrl_envs.suite import SUITE, find
+from prefrl_envs.suite import find, tasks
 
 from prefrl.presets import PRESETS, preset_config, usual_labels
 from prefrl.schedules import SCHEDULES
 
-MUJOCO = [row for row in SUITE if "mujoco" in row.tags and "paper" in row.tags]
-GAMES = [row for row in SUITE if "atari" in row.tags]
+MUJOCO = [row for row in tasks() if "mujoco" in row.tags and "paper" in row.tags]
+GAMES = [row for row in tasks() if "atari" in row.tags]
 
 
 def make(preset, entry, labels=700):
@@ -16,7 +16,7 @@ def make(preset, entry, labels=700):
 
 
 @pytest.mark.parametrize(
-    "preset, entry", [(preset, entry) for preset in PRESETS for entry in (GAMES if preset == "wide" else SUITE)]
+    "preset, entry", [(preset, entry) for preset in PRESETS for entry in (GAMES if preset == "wide" else tasks())]
 )
 def test_every_preset_is_valid_for_every_environment(preset, entry):
     config = make(preset, entry)

@@ -2,14 +2,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from prefrl_envs.rendering import Renderer
-from prefrl_envs.suite import SUITE, find
+from prefrl_envs.suite import find, tasks
 from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import RenderState, make_env
 
 
-@pytest.mark.parametrize("env_id", [row.id for row in SUITE])
+@pytest.mark.parametrize("env_id", [row.id for row in tasks()])
 def test_different_states_look_different_and_the_same_the_same(env_id):
-    states = _states(make_env(TaskConfig(env_id)), steps=15 if find(env_id).game else 8)  # a game takes its time
+    states = _states(make_env(TaskConfig(env_id)), steps=15 if find(env_id).scored else 8)  # a game takes its time
     with Renderer(TaskConfig(env_id), width=96, height=64) as renderer:
         frames = renderer.draw(np.stack([states[0], states[-1], states[0]]))
     assert frames.shape == (3, 64, 96, 3)

@@ -113,7 +113,7 @@ def test_a_rollout_holds_what_was_seen_before_each_action():
 
 
 def test_what_environments_name_keeps_its_names():
-    made = Recorder(make_vec_env("prefrl/TwoDials-v0", 2, seed=0))
+    made = Recorder(make_vec_env(TaskConfig("prefrl/TwoDials-v0"), 2, seed=0))
     seen = [made.reset()]
     seen += [made.step(np.ones((2, 2), int))[0] for _ in range(2)]
     rollout = made.take()

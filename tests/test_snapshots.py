@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import FrameStackObservation
 from prefrl_envs import snapshots
-from prefrl_envs.suite import SUITE
+from prefrl_envs.suite import tasks
 from prefrl_envs.task import TaskConfig
 from prefrl_envs.wrappers import TrueReward, make_env
 from safetensors.numpy import load, save
@@ -35,7 +35,7 @@ def assert_same(first, second):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("row", SUITE, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", tasks(), ids=lambda row: row.id)
 def test_every_task_of_the_suite_goes_on_where_it_was(row):
     venv = make_vec_env(TaskConfig(row.id, horizon=30), 2, seed=3, practice=True)
     other = make_vec_env(TaskConfig(row.id, horizon=30), 2, seed=4, practice=True)

@@ -1,5 +1,6 @@
 """The suite's promises, over the registry."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -7,48 +8,73 @@ import sys
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.utils.env_checker import check_env as check_gymnasium
-from prefrl_envs.suite import SUITE, Entry, canonical_id, entry, find, register_suite, render_without_display
-from prefrl_envs.task import TaskConfig
+from prefrl_envs.drawing import MujocoDrawing, drawing_of
+from prefrl_envs.games import AtariOptions
+from prefrl_envs.suite import canonical_id, entry, find, register_suite, render_without_display, tasks
+from prefrl_envs.task import TaskConfig, TaskSpec
 from prefrl_envs.wrappers import make_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 
-@pytest.mark.parametrize("row", SUITE, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", tasks(), ids=lambda row: row.id)
 class TestPromises:
     @pytest.mark.filterwarnings("ignore")  # wrapped on purpose; Box bounds that are infinite in MuJoCo
-    def test_gymnasium_and_sb3_accept_it(self, row: Entry) -> None:
+    def test_gymnasium_and_sb3_accept_it(self, row: TaskSpec) -> None:
         env = gym.make(row.id)
         check_gymnasium(env, skip_render_check=True)
         check_sb3(env, warn=False, skip_render_check=True)
 
-    def test_every_episode_has_the_same_length(self, row: Entry) -> None:
+    def test_every_episode_has_the_same_length(self, row: TaskSpec) -> None:
         horizon = min(row.horizon, 100)  # the registered one is tested below: 1,000 steps add nothing
         env = make_env(TaskConfig(row.id, horizon))
         assert [len(_episode(env, seed)) for seed in (0, 1)] == [horizon, horizon]
         assert gym.spec(row.id).max_episode_steps == row.horizon
 
-    def test_the_same_seed_gives_the_same_episode(self, row: Entry) -> None:
+    def test_the_same_seed_gives_the_same_episode(self, row: TaskSpec) -> None:
         one, two = (_episode(make_env(TaskConfig(row.id, horizon=20)), seed=3) for _ in range(2))
         assert all(_equal(a[0], b[0]) and a[1] == b[1] for a, b in zip(one, two, strict=True))
 
-    def test_another_seed_gives_another_episode(self, row: Entry) -> None:
+    def test_another_seed_gives_another_episode(self, row: TaskSpec) -> None:
         one, two = (_episode(make_env(TaskConfig(row.id, horizon=20)), seed) for seed in (3, 4))
         assert not all(_equal(a[0], b[0]) for a, b in zip(one, two, strict=True))
 
-    def test_the_true_reward_is_the_reward_or_hidden(self, row: Entry) -> None:
+    def test_the_true_reward_is_the_reward_or_hidden(self, row: TaskSpec) -> None:
         for _, reward, true_reward in _episode(make_env(TaskConfig(row.id, horizon=20)), seed=0):
             assert isinstance(true_reward, float)
             assert reward == (0.0 if "behaviour" in row.tags else true_reward)
 
-    def test_a_clip_fits_into_an_episode_and_lasts_about_as_long_as_the_papers(self, row: Entry) -> None:
+    def test_a_clip_fits_into_an_episode_and_lasts_about_as_long_as_the_papers(self, row: TaskSpec) -> None:
         assert 0 < row.clip_steps <= row.horizon
         assert 0.9 <= row.clip_steps / row.fps <= 1.7
 
 
+@pytest.mark.parametrize("row", tasks(), ids=lambda row: row.id)
+def test_what_a_row_names_is_there(row):
+    for name in filter(None, (row.entry_point, row.batched, row.drawing, row.measure)):
+        assert callable(load_env_creator(name))
+    assert row.options is None or dataclasses.is_dataclass(row.options)
+
+
+@pytest.mark.parametrize("row", [row for row in tasks() if "atari" not in row.tags], ids=lambda row: row.id)
+def test_the_drawing_that_a_row_names_is_the_one_that_fits(row):
+    """So that an environment of the same kind from elsewhere is drawn alike."""
+    env = make_env(TaskConfig(row.id))
+    env.reset(seed=0)
+    assert drawing_of(env).fits(env)
+    assert MujocoDrawing.fits(env) == ("mujoco" in row.tags)
+
+
+@pytest.mark.parametrize("env_id", ["prefrl/Hopper-v0", "CartPole-v1"])
+def test_options_of_another_task_are_refused(env_id):
+    with pytest.raises(ValueError, match=f"{env_id} takes no AtariOptions"):
+        make_env(TaskConfig(env_id, horizon=10, options=AtariOptions()))
+
+
 def test_games_are_shown_at_15_frames_a_second():
     """60 of the console's, of which the agent sees every fourth (Christiano et al. 2017, appendix B)."""
-    assert {row.fps for row in SUITE if "atari" in row.tags} == {15}
+    assert {row.fps for row in tasks() if "atari" in row.tags} == {15}
 
 
 def test_a_registered_episode_ends_at_its_horizon():

@@ -2,7 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from prefrl_envs.games import AtariOptions
-from prefrl_envs.suite import SUITE
+from prefrl_envs.suite import tasks
 from prefrl_envs.task import TaskConfig
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 from prefrl.vecenv import copy_seeds, make_vec_env
 
 
-@pytest.mark.parametrize("row", SUITE, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", tasks(), ids=lambda row: row.id)
 class TestPromises:
     def test_it_goes_as_single_environments_go(self, row):
         """Three episodes of 10 steps: observations, true rewards, ends."""
@@ -50,7 +50,7 @@ class TestPromises:
         venv.reset()
         states = venv.render_states()
         assert len(states) == 3
-        assert states.dtype == (np.uint8 if row.game else np.float32)
+        assert states.dtype == (np.uint8 if row.options is AtariOptions else np.float32)
         venv.step(np.stack([venv.action_space.sample() for _ in range(3)]))
         assert states.shape == venv.render_states().shape
         assert states is not venv.render_states()

@@ -1,10 +1,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from prefrl_envs.suite import SUITE
+from prefrl_envs.suite import tasks
 from prefrl_envs.vector import MujocoBatch
 
-MUJOCO = [row.id for row in SUITE if "mujoco" in row.tags]
+MUJOCO = [row.id for row in tasks() if "mujoco" in row.tags]
 
 
 @pytest.mark.parametrize("env_id", MUJOCO)
@@ -19,17 +19,17 @@ def test_a_batch_equals_single_environments_bit_for_bit(env_id):
     rng = np.random.default_rng(0)
     for step in range(1, 3 * horizon + 5):
         actions = rng.uniform(-1, 1, (num_envs, *batch.action_space.shape)).astype(np.float32)
-        obs, true_rewards, truncated = batch.step(actions)
+        obs, true_rewards, truncated, terminal_obs, *_ = batch.step(actions)
         singles = [env.step(action) for env, action in zip(envs, actions, strict=True)]
         np.testing.assert_array_equal(true_rewards, [info["true_reward"] for *_, info in singles])
         np.testing.assert_array_equal(truncated, [single[3] for single in singles])
         assert truncated.all() == (step % horizon == 0)
         expected = np.stack([single[0] for single in singles])
         if truncated.all():
-            np.testing.assert_array_equal(batch.terminal_observations, expected)
+            np.testing.assert_array_equal(terminal_obs, expected)
             expected = np.stack([env.reset()[0] for env in envs])
         else:
-            assert batch.terminal_observations is None
+            assert terminal_obs is None
         np.testing.assert_array_equal(obs, expected)
         positions = np.stack([env.unwrapped.data.qpos for env in envs])
         np.testing.assert_array_equal(batch.render_states(), positions.astype(np.float32))
@@ -40,7 +40,7 @@ def test_a_whole_episode_of_the_suites_length():
     batch.reset([0])
     env.reset(seed=0)
     for step, action in enumerate(np.random.default_rng(0).uniform(-1, 1, (1000, 6)), start=1):
-        _, true_rewards, truncated = batch.step(action[None])
+        _, true_rewards, truncated, *_ = batch.step(action[None])
         _, _, _, ended, info = env.step(action)
         assert true_rewards[0] == info["true_reward"]
         assert truncated[0] == ended == (step == 1000)

@@ -1,8 +1,9 @@
 """Gymnasium environments in which an agent is taught by preferences. Importing this registers them."""
 
-from prefrl_envs.suite import SUITE, Entry, canonical_id, entry, find, register_suite, render_without_display
+from prefrl_envs.suite import canonical_id, entry, find, register_suite, render_without_display, tasks
+from prefrl_envs.task import Suite, TaskConfig, TaskSpec
 
-__all__ = ["SUITE", "Entry", "canonical_id", "entry", "find", "register_suite"]
+__all__ = ["Suite", "TaskConfig", "TaskSpec", "canonical_id", "entry", "find", "register_suite", "tasks"]
 
 render_without_display()
 register_suite()

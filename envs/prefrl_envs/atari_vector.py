@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import gymnasium as gym
@@ -12,28 +11,16 @@ import numpy as np
 
 from prefrl_envs import screens
 from prefrl_envs.atari import OBSERVATION, STACK, boxes_of, first_stacks, next_stacks, penalty_of
+from prefrl_envs.batch import BatchStep
 from prefrl_envs.consoles import Consoles, RemoteConsoles, Seen
-from prefrl_envs.errors import PrefrlError
 from prefrl_envs.snapshots import State, add_prefix, under
 from prefrl_envs.suite import entry
+from prefrl_envs.task import TaskConfig
 
 
-class GameStep(NamedTuple):
-    """One step of N games.
-
-    Attributes:
-        obs: [N, 4, 84, 84] uint8.
-        true_rewards: [N] change of the score, unclipped.
-        oracle_rewards: [N] the same, less the penalty at a game's end.
-        game_scores: [N] score of the game that ended in this step, NaN where none did.
-        truncated: [N] whether the horizon was reached, for all at once.
-    """
-
-    obs: np.ndarray
-    true_rewards: np.ndarray
-    oracle_rewards: np.ndarray
-    game_scores: np.ndarray
-    truncated: np.ndarray
+def atari_batch(task: TaskConfig, num_envs: int, threads: int, practice: bool) -> AtariBatch:
+    """The vector environment of a game, which begins alike whether an agent learns in it or not."""
+    return AtariBatch(task.id, num_envs, threads, task.horizon, **task.arguments())
 
 
 class AtariBatch:
@@ -65,9 +52,9 @@ class AtariBatch:
         show_score: bool = False,
     ) -> None:
         row = entry(env_id)
-        if row.game is None or not row.scored:
-            raise PrefrlError(f"{env_id} is not a game played for its score: only those are stepped as a batch")
-        game = row.game
+        if row.entry_point != "prefrl_envs.atari:AtariGame":
+            raise ValueError(f"{env_id} is not a game played for its score: only those are stepped as a batch")
+        game = row.kwargs["game"]
         number = min(num_threads or os.cpu_count() or 1, num_envs)
         parts = [len(part) for part in np.array_split(np.arange(num_envs), number)]
         probe = Consoles(game, 1, (), False)
@@ -105,7 +92,7 @@ class AtariBatch:
             self._start(fresh, given)
         return self._stacks
 
-    def step(self, actions: np.ndarray) -> GameStep:
+    def step(self, actions: np.ndarray) -> BatchStep:
         """One step of every console.
 
         Args:
@@ -128,12 +115,13 @@ class AtariBatch:
         over = self._elapsed >= self.horizon
         if over:
             self._elapsed = 0
-        return GameStep(
+        return BatchStep(
             self._stacks,
             true_rewards,
-            true_rewards - self.end_penalty * lost,
-            np.array(scores),
             np.full(self.num_envs, over),
+            terminal_obs=self._stacks if over else None,  # the stream goes on with them
+            oracle_rewards=true_rewards - self.end_penalty * lost,
+            game_scores=np.array(scores),
         )
 
     def render_states(self) -> np.ndarray:

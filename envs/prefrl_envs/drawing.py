@@ -8,16 +8,14 @@ from typing import Any, Protocol
 import cv2
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 
 from prefrl_envs.screens import fitted, unpack
+from prefrl_envs.suite import find
 
 
 class Drawing(Protocol):
     """A way to draw environments of one kind: capture in the training environment, draw in another."""
-
-    @staticmethod
-    def fits(env: gym.Env) -> bool:
-        """Whether environments like this one can be drawn so."""
 
     @staticmethod
     def capture(env: gym.Env) -> np.ndarray | None:
@@ -188,11 +186,6 @@ class ScreenDrawing:
     """
 
     @staticmethod
-    def fits(env: gym.Env) -> bool:
-        atari: Any = sys.modules.get("prefrl_envs.atari")
-        return atari is not None and isinstance(env.unwrapped, atari.AtariGame)
-
-    @staticmethod
     def capture(env: gym.Env) -> np.ndarray:
         screen: Any = env.unwrapped.render()
         return screen
@@ -209,12 +202,15 @@ class ScreenDrawing:
     def close(self) -> None: ...
 
 
-_DRAWINGS: tuple[type[Drawing], ...] = (MujocoDrawing, ScreenDrawing, StateDrawing)
-
-
 def drawing_of(env: gym.Env) -> type[Drawing] | None:
-    """The smallest way to keep what an environment that was reset looks like; None where nothing draws it."""
-    return next((drawing for drawing in _DRAWINGS if drawing.fits(env)), None)
+    """The way to draw an environment that was reset: what its row names, else what fits; None where nothing does."""
+    row = None if env.unwrapped.spec is None else find(env.unwrapped.spec.id)
+    if row is not None and row.drawing is not None:
+        drawing: Any = load_env_creator(row.drawing)
+        return drawing
+    if MujocoDrawing.fits(env):
+        return MujocoDrawing
+    return StateDrawing if StateDrawing.fits(env) else None
 
 
 def _positions(mujoco: Any) -> int:

@@ -1,4 +1,4 @@
-"""Atari's games as a table: what each is called, where its screen tells the score, what its end costs."""
+"""The suite `atari`: what games are called, where a screen tells the score, what an end costs, how each is learned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import gymnasium as gym
+
 from prefrl_envs.errors import PrefrlError
+from prefrl_envs.task import Defaults, Suite, TaskConfig, TaskSpec
 
 
 class Box(NamedTuple):
@@ -115,3 +118,97 @@ def bare(name: str) -> str:
     """Of a name that ALE, Gymnasium or a person has for a game what tells it: "ALE/Pong-v5", "PongNoFrameskip-v4"."""
     words = re.sub(r"(NoFrameskip|Deterministic)?(-ram)?(-v\d+)?$", "", name.rpartition("/")[2], flags=re.IGNORECASE)
     return re.sub(r"[^a-z0-9]", "", words.lower())
+
+
+_PPO = {
+    "num_envs": 16, "n_steps": 128, "batch_size": 256, "n_epochs": 4, "learning_rate": 5e-4, "clip_range": 0.1,
+    "log_std_init": 0.0, "ent_coef": 0.01, "net": (), "averaging": 0.9,
+}  # fmt: skip
+# Rollouts are as short as clips allow, so that they are no longer in all than those of the default.
+_WIDE_PPO = _PPO | {"num_envs": 64, "n_steps": 32, "batch_size": 512}
+_PAPER_PPO = _PPO | {
+    "learning_rate": 7e-4, "learning_rate_decay": 1.0, "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2,
+    "cnn": "nature", "averaging": 0.0, "scale_rewards": False,
+}  # fmt: skip
+_ZOO_PPO = {
+    "num_envs": 8, "n_steps": 128, "batch_size": 256, "n_epochs": 4, "learning_rate": 2.5e-4,
+    "learning_rate_decay": 1.0, "clip_range": 0.1, "clip_range_decay": 1.0, "ent_coef": 0.01,
+    "net": (), "cnn": "nature",
+}  # fmt: skip
+
+# A comparison is 50 images to learn from for each member, as many as PPO learns from in 12 steps: so few passes, over
+# a sample of the comparisons.
+_REWARD = {
+    "hidden": (64,), "learning_rate": 1e-3, "batch_size": 16, "l2": 1e-3, "initial_epochs": 6, "epochs": 1,
+    "fit_sample": 768, "label_window": 3000,
+}  # fmt: skip
+_PAPER_REWARD = {
+    "network": "paper_cnn", "hidden": (64,), "initial_epochs": 200, "std": 0.05, "label_window": 3000,
+}  # fmt: skip
+
+# The paper's rate, which halves after 5e6 frames: of 2e6 steps the first 5e5 have 40 % of the labels. A reward model
+# that gets none while the agent still changes is soon wrong about it. The pool is the latest round.
+_QUERY = {"initial_fraction": 0.1, "schedule_constant": 1.25e6, "round_steps": 16_384, "pool_steps": 16_384}
+_PAPER_QUERY = _QUERY | {"initial_labels": 500}  # before training, whatever the budget
+
+_DEFAULTS: Defaults = {
+    "default": {"ppo": _PPO, "reward": _REWARD, "query": _QUERY},
+    "wide": {"ppo": _WIDE_PPO, "reward": _REWARD, "query": _QUERY},
+    "paper2017": {"ppo": _PAPER_PPO, "reward": _PAPER_REWARD, "query": _PAPER_QUERY},
+    "zoo": {"ppo": _ZOO_PPO, "reward": _REWARD, "query": _QUERY},
+}
+
+
+def _row(game: str, *tags: str, steps: int = 10_000_000) -> TaskSpec:
+    """A row for a game that is played for its score.
+
+    Horizon: games run on across it, so it only says how often returns are counted. 1,000 steps are 67 s of play, ten
+    times the memory of a discount of 0.99. Clips and fps are the paper's.
+    """
+    return TaskSpec(
+        id=f"prefrl/{game}-v0", entry_point="prefrl_envs.atari:AtariGame", kwargs={"game": game},
+        tags=("atari", *tags), horizon=1000, clip_steps=25, fps=15, training_steps=steps, labels=5500,
+        true_reward="change of the score", rewarded_by="sign", scored=True, judged_by="sample",
+        batched="prefrl_envs.atari_vector:atari_batch", drawing="prefrl_envs.drawing:ScreenDrawing",
+        options=AtariOptions, defaults=_DEFAULTS,
+    )  # fmt: skip
+
+
+_LEVEL = TaskSpec(
+    id="prefrl/EnduroLevel-v0", entry_point="prefrl_envs.enduro:EnduroLevel", kwargs={"game": "Enduro"},
+    tags=("atari", "behaviour"), horizon=1000, clip_steps=25, fps=15, training_steps=1_000_000, labels=1300,
+    true_reward="returned as 0; the oracle sees how near its speed is to the others', half if no car is alongside",
+    judged_by="sample", drawing="prefrl_envs.drawing:ScreenDrawing", options=AtariOptions, defaults=_DEFAULTS,
+)  # fmt: skip
+
+_PAPER = (
+    _row("BeamRider", "paper"),
+    _row("Breakout", "paper"),
+    _row("Enduro", "paper"),
+    _row("Pong", "paper", steps=2_000_000),  # won after a fifth of what the others take
+    _row("Qbert", "paper"),
+    _row("Seaquest", "paper"),
+    _row("SpaceInvaders", "paper"),
+)
+
+
+def _others() -> tuple[TaskSpec, ...]:
+    """A row for each of ALE's games that the paper does not have."""
+    listed = {row.kwargs["game"] for row in _PAPER}
+    return tuple(_row(game) for game in roms() if game not in listed)
+
+
+SUITE = Suite("atari", (*_PAPER, _LEVEL), _others())
+
+
+def visible_score(task: TaskConfig) -> str | None:
+    """What to say of a game whose score agent and reward model see; None of any other task."""
+    row = next((row for row in SUITE.tasks + SUITE.others if row.id == task.id), None)
+    if row is None:
+        spec = gym.spec(task.id.rpartition(":")[2])
+        shows = f"{task.id} shows its score to agent and reward model; the suite's own is --game"
+        return f"{shows} {spec.kwargs['game']}" if "ale_py" in str(spec.entry_point) else None
+    game, options = row.kwargs["game"], task.options or AtariOptions()
+    if game in SCORE_BOXES["default"] or isinstance(options.boxes, tuple):
+        return None
+    return f"it is not known where {game} shows its score, so agent and reward model see it; hide it with --boxes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -12,19 +12,26 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.utils import seeding
 from mujoco.batch import Batch
 
+from prefrl_envs.batch import BatchStep
 from prefrl_envs.errors import PrefrlError
 from prefrl_envs.mujoco import Task, Transition
 from prefrl_envs.snapshots import State, generator_state, set_generator_state
 from prefrl_envs.suite import entry
+from prefrl_envs.task import TaskConfig
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION  # all that the next step depends on
+
+
+def mujoco_batch(task: TaskConfig, num_envs: int, threads: int, practice: bool) -> MujocoBatch:
+    """The vector environment of a MuJoCo task."""
+    return MujocoBatch(task.id, num_envs, threads, task.horizon, practice)
 
 
 class MujocoBatch:
     """N copies of a MuJoCo task of the suite, equal bit for bit to N environments stepped one by one.
 
     All episodes have the same length, so all copies end together; they are reset at once, each with
-    its own random numbers, and `terminal_observations` holds what the last step ended in.
+    its own random numbers.
 
     Args:
         env_id: id of a MuJoCo task, e.g. "prefrl/Hopper-v0".
@@ -32,12 +39,11 @@ class MujocoBatch:
         num_threads: threads that step, the caller's included; 0 takes every processor.
         horizon: steps of an episode, None for the suite's.
         practice: whether episodes begin as the task lets them begin where an agent learns.
-
-    Attributes:
-        terminal_observations: [N, O] after a step that ended the episodes, else None.
     """
 
-    terminal_observations: np.ndarray | None = None
+    frame_stack = 1
+    is_stream = False
+    other_cpu_seconds = 0.0
 
     def __init__(
         self,
@@ -48,9 +54,9 @@ class MujocoBatch:
         practice: bool = False,
     ) -> None:
         row = entry(env_id)
-        if "mujoco" not in row.tags:
+        task = load_env_creator(row.entry_point)
+        if not isinstance(task, Task):
             raise PrefrlError(f"{env_id} is not a MuJoCo task: only those are stepped as a batch")
-        task = cast(Task, load_env_creator(row.entry_point))
         self.num_envs, self.horizon = num_envs, row.horizon if horizon is None else horizon
         self._task = task
         kwargs = task.practice if practice else {}
@@ -72,19 +78,10 @@ class MujocoBatch:
             if seed is not None:
                 self._rngs[i], _ = seeding.np_random(seed)
         self._elapsed = 0
-        self.terminal_observations = None
         return np.stack([self._start(i) for i in range(self.num_envs)])
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step of every copy.
-
-        Args:
-            actions: [N, A].
-
-        Returns:
-            observations [N, O], after the horizon those of the new episodes; true rewards [N], of the
-            behaviours as well; truncated [N], whether the horizon was reached.
-        """
+    def step(self, actions: np.ndarray) -> BatchStep:
+        """One step of every copy by actions [N, A]."""
         qpos_before = self._physics.qpos.copy()
         self._physics.ctrl[:] = actions
         self._batch.step(nstep=self._v5.frame_skip)
@@ -95,8 +92,7 @@ class MujocoBatch:
         terminal = obs if ended else None
         if ended:
             obs = self.reset()
-        self.terminal_observations = terminal
-        return obs, true_rewards, np.full(self.num_envs, ended)
+        return BatchStep(obs, true_rewards, np.full(self.num_envs, ended), terminal)
 
     def render_states(self) -> np.ndarray:
         """[N, nq] float32 positions: what it takes to draw the current observations."""
@@ -115,7 +111,6 @@ class MujocoBatch:
         """The inverse of `get_state`."""
         self._batch.state[:] = state["simulations"]
         self._elapsed = int(state["elapsed_steps"])
-        self.terminal_observations = None
         for i, rng in enumerate(self._rngs):
             set_generator_state(rng, state[f"generator.{i}"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from functools import partial
 from typing import Any
 
@@ -141,12 +140,14 @@ def plain_env(task: TaskConfig, render_mode: str | None = None, max_episode_step
         max_episode_steps: Gymnasium's: -1 for no limit, None for the registered one.
 
     Raises:
-        PrefrlError: unknown id.
+        PrefrlError: unknown id, or options of another task.
     """
     env_id = canonical_id(task.id)
-    options = {} if task.options is None else dataclasses.asdict(task.options)
-    make = partial(gym.make, env_id, max_episode_steps=max_episode_steps, render_mode=render_mode, **options)
-    if find(env_id) is not None:
+    row = find(env_id)
+    if task.options is not None and (row is None or row.options is not type(task.options)):
+        raise PrefrlError(f"{env_id} takes no {type(task.options).__name__}")
+    make = partial(gym.make, env_id, max_episode_steps=max_episode_steps, render_mode=render_mode, **task.arguments())
+    if row is not None:
         return make()
     from prefrl_envs.mujoco_log import no_log_file  # loads MuJoCo, which those of the suite's toys can do without
 

@@ -14,12 +14,11 @@ from prefrl_envs.wrappers import make_env
 
 from prefrl.agents.precision import choose_precision
 from prefrl.core.errors import PrefrlError
-from prefrl.core.registry import look_up
 from prefrl.devices import choose_device
 from prefrl.heap import keep_freed_memory
 from prefrl.metrics import pearson, spearman
 from prefrl.preferences.dataset import PreferenceDataset
-from prefrl.presets import PRESETS
+from prefrl.presets import preset_groups
 from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
@@ -113,7 +112,7 @@ def reward_config(preset: str, env_id: str, labels: int) -> RewardConfig:
 
     Its window and its sample are for fits that come again and again while an agent learns.
     """
-    _, reward, _ = look_up("preset", preset, PRESETS)(env_id, labels)
+    _, reward, _ = preset_groups(preset, env_id, labels)
     return replace(reward, label_window=None, fit_sample=None)
 
 

@@ -171,7 +171,8 @@ def pay(config: RlhfConfig, learner: Learner, rollout: Rollout) -> np.ndarray:
         return learner.reward.ensemble(rollout.obs, rollout.actions).reshape(rollout.dones.shape)
     row = find(config.env_id)
     # Scores differ between games by three orders of magnitude: their signs are what is usual to learn from.
-    return np.sign(rollout.true_rewards) if row is not None and row.scored else rollout.true_rewards
+    by_sign = row is not None and row.rewarded_by == "sign"
+    return np.sign(rollout.true_rewards) if by_sign else rollout.true_rewards
 
 
 def relabel(learner: Learner) -> None:

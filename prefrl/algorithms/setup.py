@@ -18,7 +18,7 @@ from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import look_up_or_load
 from prefrl.labelers.base import Labeler
-from prefrl.presets import is_game
+from prefrl.presets import has_own_settings
 from prefrl.rewards.config import LEAST_L2, MOST_L2
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import make_optimizer
@@ -71,19 +71,16 @@ def check(config: RlhfConfig, device: str) -> None:
         raise PrefrlError(
             f"`on_end` {config.on_end} is for environments outside the suite; {config.env_id} never ends early"
         )
-    if config.task.options is not None and not is_game(config.env_id):
+    row = find(config.env_id)
+    options = config.task.options
+    if options is not None and (row is None or row.options is not type(options)):
         raise PrefrlError(
             "`atari.boxes`, `atari.end_penalty` and `atari.show_score` are for the suite's Atari games, not for "
             f"{config.env_id}"
         )
     if config.atari.end_penalty is not None and (config.labels == 0 or config.labeler == "human"):
         raise PrefrlError("`atari.end_penalty` is for the oracle, and this run asks none; leave it out")
-    num_envs, clip_steps, row = config.agent.num_envs, config.clip_steps, find(config.env_id)
-    if config.labels and row is not None and not row.game and clip_steps > (config.horizon or row.horizon):
-        raise PrefrlError(
-            f"a clip of {clip_steps} steps is longer than an episode of {config.env_id}, which has {row.horizon}; "
-            "lower `clip_steps`, or raise `horizon`"
-        )
+    num_envs, clip_steps = config.agent.num_envs, config.clip_steps
     if config.labels > (most := most_pairs(config)):
         raise PrefrlError(
             f"{config.labels} labels are more than the {most} different pairs of clips that this run can show; "
@@ -108,12 +105,19 @@ def _check_recorder(config: RlhfConfig, recorder: Recorder) -> None:
         raise PrefrlError(
             f"{config.env_id} has no states to draw clips from, so nobody can compare them; use an oracle"
         )
+    row, clip_steps = find(config.env_id), config.clip_steps
+    fits = row is None or recorder.is_stream or clip_steps <= (config.horizon or row.horizon)
+    if config.labels and row is not None and not fits:
+        raise PrefrlError(
+            f"a clip of {clip_steps} steps is longer than an episode of {config.env_id}, which has {row.horizon}; "
+            "lower `clip_steps`, or raise `horizon`"
+        )
     check_spaces(recorder.observation_space, recorder.action_space)
     if isinstance(config.agent, PpoConfig) and config.agent.cnn != PpoConfig.cnn and not has_images(recorder):
         raise PrefrlError(
             f"`agent.cnn` {config.agent.cnn} reads images, and {config.env_id} has none; `agent.net` sets its layers"
         )
-    if has_images(recorder) and config.preset != "default" and not is_game(config.env_id):
+    if has_images(recorder) and config.preset != "default" and not has_own_settings(config.preset, config.env_id):
         raise PrefrlError(
             f"preset {config.preset} reads the images of the suite's Atari games alone, not those of {config.env_id}; "
             "use `preset` default"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from prefrl_envs.games import roms
-from prefrl_envs.suite import SUITE
+from prefrl_envs.suite import tasks
 
 from prefrl.cli.parsing import Folder
 from prefrl.core.errors import PrefrlError
@@ -75,7 +75,7 @@ def envs() -> int:
     from rich.table import Table
 
     table = Table("environment", "horizon", "clip", "fps", "steps", "true reward", box=None, pad_edge=False)
-    for row in SUITE:
+    for row in tasks():
         table.add_row(
             row.id,
             f"{row.horizon:,}",

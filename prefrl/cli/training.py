@@ -8,10 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import gymnasium as gym
 import tyro
-from prefrl_envs.games import SCORE_BOXES
-from prefrl_envs.suite import canonical_id, find
+from prefrl_envs.games import visible_score
+from prefrl_envs.suite import canonical_id
 from prefrl_envs.task import TaskConfig
 
 from prefrl.cli.labeling import store_of
@@ -147,7 +146,7 @@ def _run(config: RlhfConfig, run: RunFolder, labeler: Labeler | None) -> int:
     print(f"{config.env_id}: {config.steps:,} steps from {what}, on {device}, in {run.path}", file=sys.stderr)
     if labeler is None:
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
-    if warning := visible_score(config):
+    if warning := visible_score(config.task):
         print(warning, file=sys.stderr)
     stop = StopOnSignal("saving after this rollout")
     with ProgressBar(config, run.path) as bar, stop:
@@ -176,18 +175,3 @@ def _run(config: RlhfConfig, run: RunFolder, labeler: Labeler | None) -> int:
         f"report: {draw_report(run)}"
     )
     return 0
-
-
-def visible_score(config: RlhfConfig) -> str | None:
-    """What to say of an Atari game whose score agent and reward model see."""
-    row = find(config.env_id)
-    if row is None:
-        spec = gym.registry[config.env_id.rpartition(":")[2]]
-        shows = f"{config.env_id} shows its score to agent and reward model; the suite's own is --game"
-        return f"{shows} {spec.kwargs['game']}" if "ale_py" in str(spec.entry_point) else None
-    if row.game is None or row.game in SCORE_BOXES["default"] or isinstance(config.atari.boxes, tuple):
-        return None
-    return (
-        f"it is not known where {row.game} shows its score, so agent and reward model see it; "
-        "hide it with --atari.boxes"
-    )
