@@ -28,7 +28,7 @@ from prefrl.config import RlhfConfig
 from prefrl.devices import choose_device
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import PRESETS, preset_config
-from prefrl.runs import Row, RunFolder
+from prefrl.runs.folder import Row, RunFolder
 
 PAPER = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
 GAMES = 50  # that a score is the mean of

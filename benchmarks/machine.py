@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefrl.processor import cpu_name
-from prefrl.runs import git_commit, versions
+from prefrl.runs.provenance import git_commit, versions
 
 EXTENSIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
 

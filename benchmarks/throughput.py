@@ -47,7 +47,7 @@ from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.wrapper import LearnedRewardVecEnv
-from prefrl.runs import Row, RunFolder
+from prefrl.runs.folder import Row, RunFolder
 
 STOCK = PpoConfig(num_envs=8, n_steps=256, batch_size=64)
 LABELS, ROUND_STEPS, INITIAL_STEPS = 700, 15_625, 8_192

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from prefrl.config import RlhfConfig
-from prefrl.runs import Row
+from prefrl.runs.folder import Row
 
 WAIT_LINE_S = 30  # between two lines that say so where there is no terminal
 

@@ -25,7 +25,7 @@ from prefrl.preferences.config import QueryConfig
 from prefrl.presence import only_trainer, trainer_is_present
 from prefrl.queries import INCOMPARABLE
 from prefrl.rewards.config import RewardConfig
-from prefrl.runs import COLUMNS, RunFolder
+from prefrl.runs.folder import COLUMNS, RunFolder
 from prefrl.store import PreferenceStore
 
 SMALL = RlhfConfig(

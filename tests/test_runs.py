@@ -6,7 +6,9 @@ import pytest
 
 from prefrl.config import RlhfConfig
 from prefrl.processor import cpu_name
-from prefrl.runs import COLUMNS, RunFolder, peak_memory_mb, versions, write_json
+from prefrl.runs.files import write_json
+from prefrl.runs.folder import COLUMNS, RunFolder
+from prefrl.runs.provenance import peak_memory_mb, versions
 
 CONFIG = RlhfConfig(env_id="x", labels=10, steps=100_000, seed=0)
 

@@ -13,7 +13,7 @@ from prefrl.algorithms.feedback import Feedback
 from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.rollouts import Recorder, Rollout
-from prefrl.runs import Row, RunFolder
+from prefrl.runs.folder import Row, RunFolder
 from prefrl.stopwatch import Stopwatch
 
 LOG_STEPS = 64  # steps between two rows, about: an iteration may be shorter

@@ -20,7 +20,9 @@ from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import assess
 from prefrl.rollouts import Rollout, SegmentPool
-from prefrl.runs import RunFolder, git_commit, peak_memory_mb, versions, write_json
+from prefrl.runs.files import write_json
+from prefrl.runs.folder import RunFolder
+from prefrl.runs.provenance import git_commit, peak_memory_mb, versions
 from prefrl.seeds import Purpose, generator_of, seed_of
 
 MEASURED_STEPS = 1000  # a behaviour is measured over so many, however short episodes are: what is begun must go on

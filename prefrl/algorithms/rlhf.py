@@ -32,7 +32,7 @@ from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
 from prefrl.presence import only_trainer
 from prefrl.rollouts import Rollout
-from prefrl.runs import Row, RunFolder
+from prefrl.runs.folder import Row, RunFolder
 from prefrl.seeds import Purpose, seed_of
 from prefrl.store import PreferenceStore
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
-import subprocess
-import sys
 import uuid
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from prefrl.config import RlhfConfig, from_json, to_json
 from prefrl.core.errors import PrefrlError
+from prefrl.runs.files import read_json, write_json
+from prefrl.runs.provenance import versions
 
 COLUMNS = (
     "step", "true_return", "learned_return", "labels", "train_loss", "heldout_loss", "train_accuracy",
@@ -117,7 +115,7 @@ class RunFolder:
         if not self.config_file.exists():
             raise PrefrlError(f"no run at {self.path}: config.json is missing; `prefrl train` makes one")
         try:
-            values = _read_json(self.config_file)
+            values = read_json(self.config_file)
             for about in ("id", "versions"):
                 values.pop(about, None)
             return from_json(values)
@@ -186,7 +184,7 @@ class RunFolder:
         if not self.summary_file.exists():
             raise PrefrlError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
         try:
-            summary = _read_json(self.summary_file)
+            summary = read_json(self.summary_file)
         except ValueError as error:
             raise PrefrlError(f"{self.summary_file} is damaged: {error}") from error
         if missing := [name for name in ("steps", "labels") if name not in summary]:
@@ -194,54 +192,7 @@ class RunFolder:
         return summary
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    values = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise PrefrlError(f"it holds {type(values).__name__}, not settings by name")
-    return values
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Complete or not at all."""
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
-
-
 def _short(value: float | int | None) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of every package that a result depends on."""
-    names = ("prefrl", "gymnasium", "mujoco", "ale-py", "stable-baselines3", "torch", "numpy")
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def peak_memory_mb() -> int | None:
-    """The most that this process has held at once, whatever it did before; None on Windows, which does not say."""
-    if sys.platform == "win32":
-        return None
-    import resource  # there is none on Windows
-
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
-
-
-def git_commit() -> str | None:
-    """The commit of the checkout that prefrl runs from, or None outside one."""
-    here = Path(__file__)
-    git = ["git", "-C", str(here.parent)]
-    try:  # a checkout that merely contains the installed package is not ours
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
-        return subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
