@@ -23,7 +23,7 @@ from machine import write
 from prefrl.algorithms.rlhf import train
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 Figures = dict[str, float]
 

@@ -41,7 +41,7 @@ from prefrl.agents.config import PpoConfig
 from prefrl.config import RlhfConfig
 from prefrl.devices import choose_device
 from prefrl.presets import preset_config
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 LABELS = 5500
 NAMES = ("stock-dummy", "stock-subproc", "prefrl-score", "prefrl-labels")

@@ -27,7 +27,7 @@ from study import keep
 
 from prefrl.labelers.oracle import discounted_return
 from prefrl.labelers.session import LabelingSession
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 PAUSE_S = 0.05  # where nothing is open

@@ -20,7 +20,7 @@ import numpy as np
 
 from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 LABELER = "benchmark"

@@ -27,7 +27,7 @@ from server import Client, Page, Returns, Server, chromium
 
 from prefrl.presets import preset_config
 from prefrl.queries import Query
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 

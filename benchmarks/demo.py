@@ -20,7 +20,7 @@ from typing import Any
 
 from machine import read, write
 
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 ROOT = Path(__file__).parents[1]
 KEPT = ("true_return_mean", "steps", "wall_seconds", "steps_per_second", "threads", "git_commit")

@@ -17,7 +17,7 @@ from machine import write
 from prefrl_envs.enduro import ALONGSIDE, OTHERS_SPEED, SPEED, EnduroLevel
 
 from prefrl.playing import load_agent
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 FIRST_SEED = 900  # of the episodes, which no run begins with
 

@@ -16,7 +16,7 @@ from prefrl_envs.rendering import Renderer
 from prefrl_envs.suite import entry
 from safetensors.numpy import load_file
 
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 SECONDS, FPS = 5, 20
 EPISODES = ("before", "midway", "after")

@@ -35,7 +35,7 @@ from server import Client, Server
 from window import open_window, press
 from xvfb import x_server
 
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 CLIENT = "client"

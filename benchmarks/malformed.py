@@ -21,7 +21,7 @@ from machine import write
 from server import Client, Server
 
 from prefrl.presets import preset_config
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 FORBIDDEN = (b"Traceback", b'File "', b"SQLite format", b"root:x:", b"sqlalchemy", b"site-packages")

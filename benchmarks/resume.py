@@ -20,7 +20,7 @@ import torch
 from machine import write
 from stable_baselines3 import PPO
 
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 SETTINGS = ["--labels", "300", "--seed", "100", "--threads", "1", "--checkpoint-steps", "8192", "--eval-episodes", "2"]

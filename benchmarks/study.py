@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 MAX_ROWS = 200
 Settings = dict[str, int | str | Path]

@@ -30,7 +30,7 @@ from xvfb import x_server
 
 from prefrl.labelers.oracle import discounted_return
 from prefrl.labelers.subject import Subject
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 

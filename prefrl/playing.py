@@ -15,7 +15,7 @@ from prefrl.core.errors import PrefrlError
 from prefrl.evaluation import Policy, as_judged, play_episodes
 from prefrl.labelers.window.opening import check_display, display
 from prefrl.rollouts import Rollout
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.seeds import Purpose, seed_of
 
 WIDTH, HEIGHT = 640, 480

@@ -9,7 +9,7 @@ from prefrl.cli import main
 from prefrl.config import RlhfConfig
 from prefrl.labelers.worker import work
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Query, Remarks
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
 

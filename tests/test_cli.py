@@ -16,7 +16,7 @@ from prefrl.cli.training import settings, visible_score
 from prefrl.core.errors import PrefrlError
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import DESCRIPTION
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 TINY = [

@@ -8,7 +8,7 @@ from walks import commands, examples
 
 from prefrl.agents import registry
 from prefrl.cli import main
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 SHORT = ["--steps", "8192", "--initial-steps", "1024", "--checkpoint-steps", "2048", "--eval-episodes", "2"]
 

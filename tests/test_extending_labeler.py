@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prefrl.queries import Query
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_segments
 

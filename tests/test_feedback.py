@@ -15,7 +15,7 @@ from prefrl.algorithms.setup import check, make_learner, make_recorder
 from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Answer, Query
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore, codec
 
 HUMAN = dataclasses.replace(SMALL, labels=60, labeler="human", question="which is closer?")

@@ -26,7 +26,7 @@ LEVELS = [
         "seeds",
         "stopwatch",
     },
-    {"queries", "rollouts", "presets", "presence", "runs", "vecenv", "devices"},
+    {"queries", "rollouts", "presets", "runs", "vecenv", "devices"},
     {"clips", "preferences", "store", "quality", "evaluation"},
     {"labelers", "rewards", "agents", "exchange"},
     {"checkpoints", "plotting", "testing"},

@@ -10,9 +10,9 @@ from prefrl.cli import main
 from prefrl.config import RlhfConfig
 from prefrl.labelers.loading import load_labeler, make_labeler
 from prefrl.labelers.oracle import Oracle
-from prefrl.presence import only_trainer
 from prefrl.queries import LEFT
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
+from prefrl.runs.lock import only_trainer
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
 

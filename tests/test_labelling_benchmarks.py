@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 ROOT = Path(__file__).parents[1]

@@ -332,7 +332,7 @@ class TestPeople:
     def test_a_run_that_ended_for_want_of_pairs_has_ended(self, tmp_path):
         query = dataclasses.replace(HUMAN.query, pool_steps=20)
         config, notes = dataclasses.replace(HUMAN, initial_steps=80, query=query), []
-        from prefrl.runs.folder import RunFolder
+        from prefrl.runs import RunFolder
 
         folder = RunFolder(tmp_path / "run")
         folder.create(config)
@@ -349,7 +349,7 @@ def run_people(config, folder, **kwargs):
 
 
 def run_with_a_person(config, path, on_wait=lambda missing: None):
-    from prefrl.runs.folder import RunFolder
+    from prefrl.runs import RunFolder
 
     folder = RunFolder(path)
     if not folder.config_file.exists():

@@ -22,10 +22,10 @@ from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.metrics import normalised_return
 from prefrl.preferences.config import QueryConfig
-from prefrl.presence import only_trainer, trainer_is_present
 from prefrl.queries import INCOMPARABLE
 from prefrl.rewards.config import RewardConfig
 from prefrl.runs.folder import COLUMNS, RunFolder
+from prefrl.runs.lock import only_trainer, trainer_is_present
 from prefrl.store import PreferenceStore
 
 SMALL = RlhfConfig(

@@ -14,8 +14,8 @@ from stores import sql
 
 from prefrl.cli import main
 from prefrl.exchange import import_answers
-from prefrl.presence import LOCK, SIGN, only_trainer
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, TIE, Answer, Remarks
+from prefrl.runs.lock import LOCK, SIGN, only_trainer
 from prefrl.store import PreferenceStore, migrate, migration
 from prefrl.store.opening import connect_server
 from prefrl.store.tables import metadata

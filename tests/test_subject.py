@@ -6,7 +6,7 @@ import pytest
 from prefrl_envs.task import TaskConfig
 
 from prefrl.labelers.subject import NOTHING_SAID, Subject, Trainer
-from prefrl.presence import only_trainer
+from prefrl.runs.lock import only_trainer
 
 
 @pytest.fixture

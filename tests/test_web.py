@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from prefrl.labelers.web.app import create_app
 from prefrl.labelers.web.clips import Clips
 from prefrl.labelers.web.tabs import FORGOTTEN_AFTER, MOST_TABS, Tabs
-from prefrl.presence import only_trainer
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Query
+from prefrl.runs.lock import only_trainer
 from prefrl.segments import Segment
 from prefrl.testing import random_queries
 

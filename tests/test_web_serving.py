@@ -15,7 +15,7 @@ from prefrl.cli import main
 from prefrl.labelers.web.serving import check_names, listen
 from prefrl.presets import preset_config
 from prefrl.queries import Query
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 

@@ -11,7 +11,7 @@ import pytest
 
 from prefrl.presets import preset_config
 from prefrl.queries import LEFT, RIGHT, TIE, Query
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.segments import Segment
 from prefrl.store import PreferenceStore
 

@@ -23,7 +23,7 @@ from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
 from prefrl.rewards.fitting import fit, make_optimizer
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.runs.provenance import versions
 from prefrl.seeds import Purpose, seed_of
 from prefrl.segments import Segment

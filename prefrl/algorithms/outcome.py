@@ -20,8 +20,8 @@ from prefrl.rewards.encoding import EncodedPreferences
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import assess
 from prefrl.rollouts import Rollout, SegmentPool
+from prefrl.runs import RunFolder
 from prefrl.runs.files import write_json
-from prefrl.runs.folder import RunFolder
 from prefrl.runs.provenance import git_commit, peak_memory_mb, versions
 from prefrl.seeds import Purpose, generator_of, seed_of
 

@@ -30,9 +30,9 @@ from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
-from prefrl.presence import only_trainer
 from prefrl.rollouts import Rollout
 from prefrl.runs.folder import Row, RunFolder
+from prefrl.runs.lock import only_trainer
 from prefrl.seeds import Purpose, seed_of
 from prefrl.store import PreferenceStore
 

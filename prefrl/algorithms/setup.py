@@ -24,7 +24,7 @@ from prefrl.rewards.ensemble import Ensemble
 from prefrl.rewards.fitting import make_optimizer
 from prefrl.rewards.inputs import Inputs
 from prefrl.rollouts import EpisodeReturns, Recorder, SegmentPool
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.seeds import Purpose, seed_of
 from prefrl.selection import SELECTIONS
 from prefrl.store import PreferenceStore

@@ -14,7 +14,7 @@ import tyro
 from prefrl.cli.parsing import Folder
 from prefrl.core.errors import PrefrlError
 from prefrl.labelers.subject import Subject
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 REPEAT = 0.05  # of the pairs that a person sees, shown a second time

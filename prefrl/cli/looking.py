@@ -12,7 +12,7 @@ from prefrl_envs.suite import tasks
 from prefrl.cli.parsing import Folder
 from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import check_seed
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 from prefrl.store import PreferenceStore
 
 

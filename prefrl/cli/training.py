@@ -22,7 +22,7 @@ from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.core.settings import check_seed
 from prefrl.labelers.base import Labeler
-from prefrl.runs.folder import RunFolder
+from prefrl.runs import RunFolder
 
 
 def train(args: Sequence[str]) -> int:

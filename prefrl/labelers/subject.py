@@ -9,7 +9,7 @@ from typing import Any
 
 from prefrl_envs.task import TaskConfig
 
-from prefrl.presence import trainer_is_present
+from prefrl.runs.lock import trainer_is_present
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from prefrl import __version__
 from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import look_up
-from prefrl.presence import no_other_trainer
+from prefrl.runs.lock import no_other_trainer
 from prefrl.store import migration, postgresql, sqlite
 from prefrl.store.tables import MIGRATED, SCHEMA_VERSION, meta, metadata
 

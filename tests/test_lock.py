@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from prefrl import presence
-from prefrl.presence import GONE_AFTER_S, SIGN, only_trainer, trainer_is_present
+from prefrl.runs import lock
+from prefrl.runs.lock import GONE_AFTER_S, SIGN, only_trainer, trainer_is_present
 
 
 def test_a_trainer_is_there_until_it_ends_and_keeps_others_out(tmp_path):
@@ -28,7 +28,7 @@ def test_one_that_was_killed_is_gone_after_a_while(tmp_path, age, present):
 
 
 def test_a_trainer_that_is_busy_for_long_goes_on_giving_signs(tmp_path, monkeypatch):
-    monkeypatch.setattr(presence, "SIGN_EVERY_S", 0.01)
+    monkeypatch.setattr(lock, "SIGN_EVERY_S", 0.01)
     with only_trainer(tmp_path):
         os.utime(tmp_path / SIGN, (0, 0))
         ends = time.monotonic() + 60
