@@ -29,12 +29,13 @@ LEVELS = [
     {"queries", "rollouts", "presets", "runs", "vecenv", "devices"},
     {"clips", "preferences", "store", "quality", "evaluation"},
     {"labelers", "rewards", "agents", "exchange"},
-    {"checkpoints", "plotting", "testing"},
+    {"plotting", "testing"},
     {"algorithms", "report", "progress", "playing", "answers"},
     {"cli"},
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS, 1) for room in rooms}
 SEES_ENVIRONMENTS = {
+    "core",
     "__init__",
     "config",
     "labelers",
@@ -49,8 +50,6 @@ SEES_ENVIRONMENTS = {
     "progress",
     "cli",
     "agents",
-    "checkpoints",
-    "core",
 }
 
 
@@ -103,6 +102,7 @@ def test_the_environments_know_nothing_of_learning(path):
         "import prefrl.labelers.oracle, prefrl.store",
         "import prefrl.labelers.loading, prefrl.labelers.worker",
         "import prefrl.runs.folder, prefrl.runs.provenance",
+        "import prefrl.runs.folder, prefrl.runs.checkpoints",
         "import prefrl.labelers.window.labeling, prefrl.labelers.window.drawing",
         "import prefrl.labelers.web.serving",
         "from prefrl.cli import main; main(['envs'])",

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from prefrl.algorithms.learner import RewardLearner
 from prefrl.algorithms.proposals import describe, draw_pairs, propose, unasked_pairs
-from prefrl.checkpoints import RewardLearner
 from prefrl.preferences.config import QueryConfig
 from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.ensemble import Ensemble

@@ -21,10 +21,10 @@ from test_rlhf import SMALL, run, same_policy, stop_after
 from prefrl.agents.sb3 import EPISODES
 from prefrl.algorithms.rlhf import BEGIN_ANEW
 from prefrl.algorithms.setup import check, most_pairs
-from prefrl.checkpoints import MANIFEST, checkpoints
 from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import INCOMPARABLE
+from prefrl.runs.checkpoints import MANIFEST, checkpoints
 from prefrl.store import PreferenceStore
 
 

@@ -15,7 +15,6 @@ from prefrl.agents.config import PpoConfig
 from prefrl.agents.ppo import PpoAgent
 from prefrl.algorithms.rlhf import train
 from prefrl.algorithms.setup import make_recorder
-from prefrl.checkpoints import checkpoints
 from prefrl.config import RlhfConfig
 from prefrl.evaluation import play_episodes
 from prefrl.labelers.config import OracleConfig
@@ -24,6 +23,7 @@ from prefrl.metrics import normalised_return
 from prefrl.preferences.config import QueryConfig
 from prefrl.queries import INCOMPARABLE
 from prefrl.rewards.config import RewardConfig
+from prefrl.runs.checkpoints import checkpoints
 from prefrl.runs.folder import COLUMNS, RunFolder
 from prefrl.runs.lock import only_trainer, trainer_is_present
 from prefrl.store import PreferenceStore

@@ -125,7 +125,7 @@ def test_what_environments_name_keeps_its_names():
 @pytest.mark.parametrize("task", ["PointGoal", "TwoDials", "Pong"])
 def test_a_state_of_old_is_read(task):
     """In which a lone array, or each frame of one, had no name."""
-    made = Recorder(make_vec_env(f"prefrl/{task}-v0", 2, seed=0))
+    made = Recorder(make_vec_env(TaskConfig(f"prefrl/{task}-v0"), 2, seed=0))
     made.reset()
     actions = [np.stack([made.action_space.sample() for _ in range(2)]) for _ in range(4)]
     state = {re.sub(r"^(seen\.\d+\.)obs$", r"\1", name): array for name, array in made.get_state().items()}

@@ -15,10 +15,10 @@ from test_rlhf import SMALL, run, stop_after
 
 from prefrl.agents.config import SacConfig
 from prefrl.agents.sac import REPLAY, SacAgent
-from prefrl.checkpoints import checkpoints
 from prefrl.playing import load_agent
 from prefrl.presets import preset_config
 from prefrl.rollouts import Recorder
+from prefrl.runs.checkpoints import checkpoints
 from prefrl.vecenv import make_vec_env
 
 CONFIG = SacConfig(num_envs=4, n_steps=16, batch_size=32, learning_starts=0, net=(16,), updates_per_step=0.25)

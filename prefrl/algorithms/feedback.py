@@ -10,8 +10,8 @@ from itertools import takewhile
 
 import torch
 
+from prefrl.algorithms.learner import Learner
 from prefrl.algorithms.proposals import propose
-from prefrl.checkpoints import Learner
 from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.labelers.base import Labeler

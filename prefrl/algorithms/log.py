@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from prefrl.agents.base import Metrics
 from prefrl.algorithms.feedback import Feedback
-from prefrl.checkpoints import Learner
+from prefrl.algorithms.learner import Learner
 from prefrl.config import RlhfConfig
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.runs.folder import Row, RunFolder

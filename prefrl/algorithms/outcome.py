@@ -10,7 +10,7 @@ from prefrl_envs.suite import find
 from safetensors.numpy import save_file
 
 from prefrl.algorithms.feedback import Feedback
-from prefrl.checkpoints import Learner
+from prefrl.algorithms.learner import Learner
 from prefrl.config import RlhfConfig
 from prefrl.core.registry import load_plugin
 from prefrl.evaluation import Actor, act_randomly, as_judged, play_episodes, play_games, true_returns

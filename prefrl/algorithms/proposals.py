@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from prefrl.checkpoints import RewardLearner
+from prefrl.algorithms.learner import RewardLearner
 from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import look_up_or_load
 from prefrl.preferences.config import QueryConfig

@@ -22,15 +22,16 @@ from stable_baselines3.common.preprocessing import is_image_space
 from prefrl.agents.base import Agent
 from prefrl.agents.precision import choose_precision, fast_precision
 from prefrl.algorithms.feedback import Feedback
+from prefrl.algorithms.learner import Learner, load_checkpoint, save_checkpoint
 from prefrl.algorithms.log import LOG_STEPS, RunLog
 from prefrl.algorithms.outcome import finish, record_episode
 from prefrl.algorithms.setup import has_images, make_feedback, make_learner, make_recorder
-from prefrl.checkpoints import Learner, checkpoints, load_checkpoint, save_checkpoint
 from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
 from prefrl.rollouts import Rollout
+from prefrl.runs.checkpoints import checkpoints
 from prefrl.runs.folder import Row, RunFolder
 from prefrl.runs.lock import only_trainer
 from prefrl.seeds import Purpose, seed_of

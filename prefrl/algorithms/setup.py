@@ -13,7 +13,7 @@ from prefrl.agents.ppo import check_spaces
 from prefrl.agents.precision import choose_precision
 from prefrl.agents.registry import make_agent
 from prefrl.algorithms.feedback import Feedback, LabelerFeedback, NoFeedback, PeopleFeedback
-from prefrl.checkpoints import Learner, RewardLearner
+from prefrl.algorithms.learner import Learner, RewardLearner
 from prefrl.config import RlhfConfig
 from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import look_up_or_load

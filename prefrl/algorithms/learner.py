@@ -1,14 +1,11 @@
-"""Everything that learning has come to, on disk and back: a run goes on from its latest checkpoint."""
+"""Everything that a run has learned, and its way into a checkpoint and back."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,10 +19,11 @@ from prefrl.agents.base import Agent
 from prefrl.core.errors import PrefrlError
 from prefrl.rewards.ensemble import Ensemble
 from prefrl.rollouts import EpisodeReturns, Games, SegmentPool
+from prefrl.runs.checkpoints import Manifest, read_manifest, write_checkpoint
 from prefrl.store import codec
 from prefrl.tensors import tensors_under
 
-REWARD, POOL, MANIFEST = "reward.safetensors", "pool.safetensors", "checkpoint.json"
+REWARD, POOL = "reward.safetensors", "pool.safetensors"
 TENSORS_0_2, EPISODES_0_2 = "tensors.safetensors", "episodes.safetensors"
 """Where version 0.2 kept the reward model beside the agent's tensors, and the running returns."""
 
@@ -85,16 +83,17 @@ class Learner:
 
 
 def save_checkpoint(learner: Learner, folder: Path) -> Path:
-    """Writes folder/step-<n>, complete or not at all, and removes all but the latest two."""
-    target = folder / f"step-{learner.step:012d}"
-    draft = folder / f".{target.name}.part"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    learner.agent.save(draft)
+    """Writes a checkpoint into the run's folder of checkpoints."""
+    return write_checkpoint(folder, learner.step, partial(_write, learner))
+
+
+def _write(learner: Learner, checkpoint: Path) -> Manifest:
+    """Writes the files of agent and reward model, and returns the rest."""
+    learner.agent.save(checkpoint)
     if learner.reward is not None:
-        save_file(_tensors(learner.reward), draft / REWARD)
-        save_arrays(_packed(learner.reward.pool), draft / POOL)
-    manifest = {
+        save_file(_tensors(learner.reward), checkpoint / REWARD)
+        save_arrays(_packed(learner.reward.pool), checkpoint / POOL)
+    return {
         "step": learner.step,
         "rounds": learner.rounds,
         "round_step": learner.round_step,
@@ -107,21 +106,7 @@ def save_checkpoint(learner: Learner, folder: Path) -> Path:
         "cpu_seconds": learner.cpu_seconds,
         "fit_seconds": learner.fit_seconds,
         "fit": learner.fit,
-        "sha256": {path.name: _sha256(path) for path in sorted(draft.iterdir())},
     }
-    (draft / MANIFEST).write_text(json.dumps(manifest, indent=2))
-    for path in draft.iterdir():
-        _to_disk(path)
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)
-    for old in checkpoints(folder)[:-2]:
-        shutil.rmtree(old)
-    return target
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in `folder`, oldest first."""
-    return sorted(folder.glob("step-*"))
 
 
 def load_checkpoint(path: Path, learner: Learner) -> bool:
@@ -135,10 +120,7 @@ def load_checkpoint(path: Path, learner: Learner) -> bool:
         PrefrlError: the checkpoint is damaged; says how to go on from an earlier one.
     """
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        for name, expected in manifest["sha256"].items():
-            if _sha256(path / name) != expected:
-                raise PrefrlError(f"{name} is not what was saved")
+        manifest = read_manifest(path)
         goes_on = learner.agent.load(path)
         if learner.reward is not None:
             _load_tensors(learner.reward, load_file(path / (REWARD if (path / REWARD).exists() else TENSORS_0_2)))
@@ -160,7 +142,7 @@ def load_checkpoint(path: Path, learner: Learner) -> bool:
         ) from error
 
 
-def _asked(manifest: dict[str, Any], step: int) -> tuple[int, int] | None:
+def _asked(manifest: Manifest, step: int) -> tuple[int, int] | None:
     """Older checkpoints do not say: all that was asked up to their step, however often, had been asked then."""
     if "asked" not in manifest:
         return (step, LATER_THAN_ALL) if manifest["rounds"] else None
@@ -200,14 +182,3 @@ def _unpack(blobs: dict[str, np.ndarray], pool: SegmentPool) -> None:
             pool.tails[int(place[1])] = segment
         else:
             pool.segments.append(segment)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    """Survives power loss: the rename that follows must not overtake the content."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
