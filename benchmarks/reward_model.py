@@ -27,7 +27,7 @@ from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.presets import preset_config
 from prefrl.queries import Comparison, Query
 from prefrl.rewards.encoding import EncodedPreferences
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fitting import fit, make_optimizer
 from prefrl.rollouts import Recorder, Rollout, SegmentPool
 from prefrl.vecenv import make_vec_env
@@ -63,9 +63,10 @@ def measure(repeats: int, threads: int) -> dict[str, object]:
     pool.add(rollout, np.random.default_rng(100))
     comparisons = compare(pool, np.random.default_rng(100))
     spaces = recorder.observation_space, recorder.action_space
-    together = Ensemble(*spaces, config.reward, 100)
+    together = RewardEnsemble(*spaces, config.reward, 100)
     members = [
-        Ensemble(*spaces, dataclasses.replace(config.reward, members=1), m) for m in range(together.config.members)
+        RewardEnsemble(*spaces, dataclasses.replace(config.reward, members=1), m)
+        for m in range(together.config.members)
     ]
     obs, actions = rollout.obs, rollout.actions
     timed: dict[str, Callable[[], object]] = {
@@ -106,7 +107,7 @@ def compare(pool: SegmentPool, rng: np.random.Generator) -> list[Comparison]:
     return [Comparison(query, answer, oracle.name) for query, answer in zip(queries, answers, strict=True)]
 
 
-def fitting(ensembles: list[Ensemble], comparisons: list[Comparison], epochs: int) -> Callable[[], object]:
+def fitting(ensembles: list[RewardEnsemble], comparisons: list[Comparison], epochs: int) -> Callable[[], object]:
     """One later fit of each ensemble to all comparisons."""
     prepared = []
     for ensemble in ensembles:

@@ -23,7 +23,7 @@ from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import Query
 from prefrl.rewards.config import RewardConfig
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.testing import answered_by, image_segments, steps_of
 
 SPACES = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Discrete(6)
@@ -48,7 +48,9 @@ def measure(network: str, repeats: int) -> dict[str, float]:
     comparisons = answered_by(Oracle(OracleConfig(), seed=100), queries)
     obs, actions = steps_of(segments)
     together, *alone = (
-        Ensemble(*SPACES, RewardConfig(network=network, hidden=(64,), members=members, batch_size=FIT_BATCH), seed)
+        RewardEnsemble(
+            *SPACES, RewardConfig(network=network, hidden=(64,), members=members, batch_size=FIT_BATCH), seed
+        )
         for seed, members in enumerate((MEMBERS, *[1] * MEMBERS))
     )
     timed = {

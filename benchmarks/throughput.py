@@ -45,8 +45,8 @@ from prefrl.algorithms import rlhf
 from prefrl.config import RlhfConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
-from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.wrapper import LearnedRewardVecEnv
+from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.vec_env import LearnedRewardVecEnv
 from prefrl.runs.folder import Row, RunFolder
 
 STOCK = PpoConfig(num_envs=8, n_steps=256, batch_size=64)
@@ -89,7 +89,7 @@ class RolloutClock(BaseCallback):
 def per_step(task: str, steps: int) -> Result:
     venv = DummyVecEnv([lambda: gym.make(f"prefrl/{task}-v0")] * STOCK.num_envs)
     config = preset_config("default", f"prefrl/{task}-v0", labels=LABELS)
-    ensemble = Ensemble(venv.observation_space, venv.action_space, config.reward, seed=0)
+    ensemble = RewardEnsemble(venv.observation_space, venv.action_space, config.reward, seed=0)
     return learn_stock(LearnedRewardVecEnv(venv, ensemble), steps, STOCK)
 
 

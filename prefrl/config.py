@@ -123,6 +123,25 @@ def _has_password(location: str | None) -> bool:
     return bool(url.password or {"password", "sslpassword"} & set(url.query))
 
 
+def with_settings(config: RlhfConfig, settings: Mapping[str, Any]) -> RlhfConfig:
+    """The same with other values of some settings, by their path: {"threads": 1, "agent.n_steps": 64}.
+
+    Raises:
+        PrefrlError: a setting that does not exist, or values that cannot work.
+    """
+    changes: dict[str, Any] = {}
+    of_parts: dict[str, dict[str, Any]] = {}
+    for path, value in settings.items():
+        part, _, name = path.rpartition(".")
+        owner = getattr(config, part, None) if part else config
+        known = [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else []
+        require(name in known, f"unknown setting {path!r}; known there: {', '.join(known) or 'nothing'}")
+        (of_parts.setdefault(part, {}) if part else changes)[name] = value
+    for part, values in of_parts.items():
+        changes[part] = dataclasses.replace(getattr(config, part), **values)
+    return dataclasses.replace(config, **changes)
+
+
 def to_json(config: RlhfConfig) -> dict[str, Any]:
     """Plain values, nested as the settings are; infinities as strings, which JSON has no number for."""
     values = dataclasses.asdict(config)

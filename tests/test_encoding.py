@@ -10,7 +10,7 @@ from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.queries import INCOMPARABLE, LEFT, TIE, Answer, Comparison, Query
 from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences, bootstrap_weights, by_pair, by_query
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.segments import Segment
 from prefrl.testing import image_segments, random_queries, random_segments
 
@@ -19,7 +19,7 @@ DOT = spaces.Box(0, 255, (4, 16, 16), np.uint8), spaces.Discrete(2)
 
 
 def encoded(comparisons, made=None, **options):
-    data = EncodedPreferences(made or Ensemble(OBS, ACT, RewardConfig(), seed=0), **options)
+    data = EncodedPreferences(made or RewardEnsemble(OBS, ACT, RewardConfig(), seed=0), **options)
     data.update(PreferenceDataset.of(comparisons))
     return data
 
@@ -137,7 +137,7 @@ def test_images_of_dict_observations_come_beside_vectors(rng):
     dataset = PreferenceDataset.of(
         Comparison(query, Answer(tuple(range(len(query.segments)))), "x") for query in queries
     )
-    data = EncodedPreferences(Ensemble(space, DOT[1], RewardConfig(), seed=0))
+    data = EncodedPreferences(RewardEnsemble(space, DOT[1], RewardConfig(), seed=0))
     data.update(dataset)
     dataset.keep([1, 2])
     data.update(dataset)

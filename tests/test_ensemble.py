@@ -6,7 +6,7 @@ import torch
 from gymnasium import spaces
 
 from prefrl.rewards.config import RewardConfig
-from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, Ensemble
+from prefrl.rewards.ensemble import DESCRIPTION, WEIGHTS, RewardEnsemble
 from prefrl.segments import Segment, part_of, stacked
 from prefrl.testing import random_segments, steps_of
 
@@ -16,7 +16,7 @@ DICT = spaces.Dict({"pose": OBS, "view": spaces.Box(0, 255, (16, 16, 1), np.uint
 
 
 def ensemble(obs=OBS, act=ACT, seed=0, **config):
-    return Ensemble(obs, act, RewardConfig(**config), seed)
+    return RewardEnsemble(obs, act, RewardConfig(**config), seed)
 
 
 def steps(number, rng, obs=OBS, act=ACT):
@@ -57,13 +57,13 @@ def test_each_member_is_standardised_on_its_own(rng):
 
 
 def test_the_steps_of_several_environments_are_paid_in_the_order_of_a_rollout(rng, monkeypatch):
-    made = Ensemble(*GAME, RewardConfig(hidden=(8,)), 0)
+    made = RewardEnsemble(*GAME, RewardConfig(hidden=(8,)), 0)
     frames = rng.integers(0, 255, (10, 3, 84, 84), np.uint8)
     images, actions = np.moveaxis(stacked(frames, 4), 1, 2), rng.integers(0, 2, (7, 3))
     rewards = made({"obs": images}, actions)
     one_by_one = [made({"obs": images[t, n][None]}, actions[t, n][None])[0] for t in range(7) for n in range(3)]
     np.testing.assert_allclose(rewards, one_by_one, atol=1e-4)
-    monkeypatch.setattr(Ensemble, "_part", 7)  # two steps of three environments at a time
+    monkeypatch.setattr(RewardEnsemble, "_part", 7)  # two steps of three environments at a time
     np.testing.assert_allclose(made({"obs": images}, actions), rewards, atol=1e-4)
 
 
@@ -100,13 +100,13 @@ def test_saving_and_loading_gives_the_same_rewards_without_pickle(tmp_path, rng)
     made.save(tmp_path / "model", {"mujoco": "4.0.0"})
     assert {path.name for path in (tmp_path / "model").iterdir()} == {WEIGHTS, DESCRIPTION}
     assert json.loads((tmp_path / "model" / DESCRIPTION).read_text())["versions"] == {"mujoco": "4.0.0"}
-    assert np.array_equal(Ensemble.load(tmp_path / "model", OBS, ACT)(*batch), made(*batch))
+    assert np.array_equal(RewardEnsemble.load(tmp_path / "model", OBS, ACT)(*batch), made(*batch))
 
 
 def test_a_model_for_other_spaces_is_refused(tmp_path):
     ensemble().save(tmp_path, {})
     with pytest.raises(ValueError, match=r"was made for actions Box\(2,\) float32, but here they are Discrete\(3\)"):
-        Ensemble.load(tmp_path, OBS, spaces.Discrete(3))
+        RewardEnsemble.load(tmp_path, OBS, spaces.Discrete(3))
 
 
 @pytest.mark.parametrize("obs, got", [
@@ -127,11 +127,11 @@ def test_a_saved_model_has_the_tensors_that_it_always_had():
 
 def test_a_damaged_or_missing_model_is_one_clear_line(tmp_path):
     with pytest.raises(ValueError, match="no reward model in"):
-        Ensemble.load(tmp_path, OBS, ACT)
+        RewardEnsemble.load(tmp_path, OBS, ACT)
     ensemble().save(tmp_path, {})
     (tmp_path / WEIGHTS).write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="is damaged"):
-        Ensemble.load(tmp_path, OBS, ACT)
+        RewardEnsemble.load(tmp_path, OBS, ACT)
 
 
 def test_a_learned_return_is_the_sum_of_the_learned_rewards(rng):
@@ -153,7 +153,7 @@ def test_gradients_in_bf16_are_those_in_fp32_within_a_few_percent(rng):
     images = {"obs": torch.as_tensor(rng.integers(0, 256, (16, *GAME[0].shape), dtype=np.uint8))}
     actions, weighting, gradients = torch.zeros(16, 2), torch.randn(3, 16, generator=torch.manual_seed(0)), {}
     for name in ("fp32", "bf16"):
-        made = Ensemble(*GAME, RewardConfig(), seed=0, precision=name)
+        made = RewardEnsemble(*GAME, RewardConfig(), seed=0, precision=name)
         rewards = made.raw(images, actions)
         assert rewards.dtype == torch.float32
         (rewards * weighting).sum().backward()
@@ -165,16 +165,16 @@ def test_gradients_in_bf16_are_those_in_fp32_within_a_few_percent(rng):
 
 
 def test_in_bf16_what_is_predicted_is_not_rounded_to_it(rng):
-    made = Ensemble(*GAME, RewardConfig(), seed=0, precision="bf16")
+    made = RewardEnsemble(*GAME, RewardConfig(), seed=0, precision="bf16")
     images = {"obs": torch.as_tensor(rng.integers(0, 256, (64, *GAME[0].shape), dtype=np.uint8))}
     rewards = made.raw(images, torch.zeros(64, 2))
     assert (rewards != rewards.bfloat16().float()).float().mean() > 0.9
 
 
 def test_a_saved_ensemble_keeps_its_precision(tmp_path, rng):
-    made = Ensemble(*GAME, RewardConfig(), seed=0, precision="bf16")
+    made = RewardEnsemble(*GAME, RewardConfig(), seed=0, precision="bf16")
     made.save(tmp_path, {})
-    loaded = Ensemble.load(tmp_path, *GAME)
+    loaded = RewardEnsemble.load(tmp_path, *GAME)
     images = {"obs": rng.integers(0, 256, (4, *GAME[0].shape), dtype=np.uint8)}
     assert loaded.precision == "bf16"
     assert np.array_equal(made(images, np.zeros(4, int)), loaded(images, np.zeros(4, int)))

@@ -12,7 +12,7 @@ from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.queries import LEFT, TIE, Answer, Comparison, Query
 from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences, bootstrap_weights, by_pair
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fitting import assess, fit, make_optimizer, predicted_returns
 from prefrl.testing import answered_by, image_segments, random_queries, random_segments, steps_of
 
@@ -22,7 +22,7 @@ GAME = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Discrete(2)
 
 
 def ensemble(**config):
-    return Ensemble(OBS, ACT, RewardConfig(**config), seed=0)
+    return RewardEnsemble(OBS, ACT, RewardConfig(**config), seed=0)
 
 
 def image_comparisons(oracle, number, rng, **kwargs):
@@ -57,7 +57,7 @@ def test_learns_what_the_comparisons_are_about(rng, oracle):
 
 def test_in_training_the_two_clips_of_a_pair_are_standardised_together():
     """By statistics of its own each clip would have mean 0, and what tells a dark one from a bright one be gone."""
-    made, normalised = Ensemble(*GAME, RewardConfig(network="paper_cnn"), seed=0), []
+    made, normalised = RewardEnsemble(*GAME, RewardConfig(network="paper_cnn"), seed=0), []
     first = next(layer for layer in made.network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
     first.register_forward_hook(lambda *called: normalised.append(called[-1].detach().clone()))
     clips = torch.randint(100, (2, 5, 4, 84, 84), generator=torch.Generator().manual_seed(0))
@@ -150,7 +150,7 @@ def test_a_fit_leaves_the_arithmetic_of_the_process_as_it_was(comparisons):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_learns_from_images(rng, oracle, precision):
-    made = Ensemble(*DOT, RewardConfig(learning_rate=1e-2, l2=1e-4, batch_size=16), seed=0, precision=precision)
+    made = RewardEnsemble(*DOT, RewardConfig(learning_rate=1e-2, l2=1e-4, batch_size=16), seed=0, precision=precision)
     fitted(made, image_comparisons(oracle, 100, rng, length=5), 8)
     segments = image_segments(100, rng, length=5)
     correlation = pearson(made.returns(segments), [segment.true_return for segment in segments])
@@ -165,7 +165,7 @@ def game_comparisons(rng, oracle):
 
 
 def paper_ensemble(seed=0):
-    return Ensemble(*GAME, RewardConfig(network="paper_cnn", hidden=(64,), batch_size=4), seed)
+    return RewardEnsemble(*GAME, RewardConfig(network="paper_cnn", hidden=(64,), batch_size=4), seed)
 
 
 def test_dropout_is_drawn_from_the_generator_of_the_fit(game_comparisons):

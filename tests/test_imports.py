@@ -31,10 +31,11 @@ LEVELS = [
     {"labelers", "rewards", "agents", "exchange"},
     {"plotting", "testing"},
     {"algorithms", "report", "progress", "playing", "answers"},
-    {"cli"},
+    {"api", "cli"},
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS, 1) for room in rooms}
 SEES_ENVIRONMENTS = {
+    "api",
     "core",
     "__init__",
     "config",
@@ -99,6 +100,7 @@ def test_the_environments_know_nothing_of_learning(path):
     "what",
     [
         "import prefrl",
+        "import prefrl; prefrl.Oracle, prefrl.Labeler, prefrl.PreferenceStore, prefrl.PrefrlError",
         "import prefrl.labelers.oracle, prefrl.store",
         "import prefrl.labelers.loading, prefrl.labelers.worker",
         "import prefrl.runs.folder, prefrl.runs.provenance",

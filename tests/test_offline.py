@@ -11,7 +11,7 @@ from prefrl_envs.task import TaskConfig
 from prefrl.algorithms import offline
 from prefrl.labelers.worker import work
 from prefrl.queries import Query
-from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
+from prefrl.rewards.ensemble import DESCRIPTION, RewardEnsemble
 from prefrl.rewards.fitting import FitStats
 from prefrl.store import PreferenceStore, contents
 from prefrl.testing import image_segments, steps_of
@@ -65,7 +65,7 @@ def test_reading_in_parts_changes_nothing_and_no_segment_is_judged_twice(game_st
 def test_predictions_are_standardised_over_the_segments_that_were_compared(game_store, tmp_path):
     fitted(game_store, tmp_path / "reward", epochs=1)
     observations, actions = spaces.Box(0, 255, (4, 84, 84), np.uint8), spaces.Discrete(6)
-    ensemble = Ensemble.load(tmp_path / "reward", observations, actions)
+    ensemble = RewardEnsemble.load(tmp_path / "reward", observations, actions)
     with PreferenceStore.existing(game_store) as store:
         (segments,) = offline.distinct_segments(store)
     members = ensemble.normalised(*steps_of(segments))

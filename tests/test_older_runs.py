@@ -17,7 +17,7 @@ from prefrl_envs.wrappers import make_env
 
 from prefrl.cli import main
 from prefrl.queries import LEFT, TIE
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.wrapper import LearnedReward
 from prefrl.store import PreferenceStore
 
@@ -67,7 +67,7 @@ def test_a_reward_model_is_fitted_to_its_store(old_run, tmp_path):
 
 def test_its_reward_model_pays(old_run):
     env = make_env(TaskConfig("PointGoal"))
-    reward_model = Ensemble.load(old_run / "reward_model", env.observation_space, env.action_space)
+    reward_model = RewardEnsemble.load(old_run / "reward_model", env.observation_space, env.action_space)
     with closing(LearnedReward(env, reward_model)) as env:
         env.reset(seed=0)
         reward = env.step(np.zeros(2, np.float32))[1]

@@ -20,8 +20,8 @@ from prefrl.agents.config import PpoConfig
 from prefrl.agents.ppo import check_spaces, decay_rates, make_ppo
 from prefrl.devices import choose_device
 from prefrl.rewards.config import RewardConfig
-from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.wrapper import LearnedRewardVecEnv
+from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.vec_env import LearnedRewardVecEnv
 from prefrl.seeds import Purpose, seed_of
 from prefrl.segments import map_arrays
 from prefrl.vecenv import make_vec_env
@@ -98,7 +98,7 @@ def test_paying_once_a_rollout_equals_the_wrapper_bit_for_bit():
 
 def test_paying_once_a_rollout_equals_the_wrapper_for_the_ensemble_within_1e_4():
     env = toy_env()
-    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    ensemble = RewardEnsemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
     _, paid = paid_by_rollout(ensemble, rollouts=1)
     _, wrapped = paid_by_step(ensemble, rollouts=1)
     assert np.abs(paid - wrapped).max() < 1e-4
@@ -107,7 +107,7 @@ def test_paying_once_a_rollout_equals_the_wrapper_for_the_ensemble_within_1e_4()
 @pytest.mark.parametrize("env_id", ["prefrl/ChainWalk-v0", "prefrl/PixelGoal-v0", "prefrl/TwoDials-v0"])
 def test_every_kind_of_observation_and_action_trains(env_id):
     env = toy_env(env_id)
-    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    ensemble = RewardEnsemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
     agent, rewards = paid_by_rollout(ensemble, env_id, rollouts=1)
     assert agent.step == agent.iteration_steps == CONFIG.n_steps * CONFIG.num_envs
     assert np.isfinite(rewards).all()

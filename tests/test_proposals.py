@@ -6,7 +6,7 @@ from prefrl.algorithms.learner import RewardLearner
 from prefrl.algorithms.proposals import describe, draw_pairs, propose, unasked_pairs
 from prefrl.preferences.config import QueryConfig
 from prefrl.rewards.config import RewardConfig
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fitting import make_optimizer
 from prefrl.rollouts import SegmentPool
 from prefrl.selection import SELECTIONS
@@ -17,7 +17,7 @@ OBS, ACT = spaces.Box(-np.inf, np.inf, (4,)), spaces.Box(-1, 1, (2,))
 
 @pytest.fixture
 def reward(rng):
-    ensemble = Ensemble(OBS, ACT, RewardConfig(), seed=0)
+    ensemble = RewardEnsemble(OBS, ACT, RewardConfig(), seed=0)
     pool = SegmentPool("x", clip_steps=10, capacity_steps=10_000)
     pool.segments.extend(random_segments(30, rng))
     return RewardLearner(ensemble, make_optimizer(ensemble), pool)

@@ -5,8 +5,9 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.rewards.config import RewardConfig
-from prefrl.rewards.ensemble import Ensemble
-from prefrl.rewards.wrapper import LearnedReward, LearnedRewardVecEnv
+from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.vec_env import LearnedRewardVecEnv
+from prefrl.rewards.wrapper import LearnedReward
 
 TOY = "prefrl/PointGoal-v0"
 
@@ -102,7 +103,7 @@ def test_the_reward_reads_observations_by_name_whatever_the_space(space, shapes)
 
 def test_remains_a_proper_environment():
     env = gym.make(TOY)
-    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    ensemble = RewardEnsemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
     check_env(LearnedReward(env.unwrapped, ensemble), skip_render_check=True)
 
 
@@ -125,7 +126,7 @@ def test_sb3_trains_on_it():
     from stable_baselines3 import PPO
 
     env = gym.make(TOY)
-    ensemble = Ensemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
+    ensemble = RewardEnsemble(env.observation_space, env.action_space, RewardConfig(), seed=0)
     model = PPO("MlpPolicy", LearnedRewardVecEnv(DummyVecEnv([lambda: gym.make(TOY)]), ensemble), n_steps=64)
     model.learn(64)
     assert model.num_timesteps == 64

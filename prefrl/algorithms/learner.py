@@ -17,7 +17,7 @@ from torch import Tensor
 
 from prefrl.agents.base import Agent
 from prefrl.core.errors import PrefrlError
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rollouts import EpisodeReturns, Games, SegmentPool
 from prefrl.runs.checkpoints import Manifest, read_manifest, write_checkpoint
 from prefrl.store import codec
@@ -36,7 +36,7 @@ LATER_THAN_ALL = 1_000_000  # than every nonce of version 0.1
 class RewardLearner:
     """The reward model with what it takes to go on training it."""
 
-    ensemble: Ensemble
+    ensemble: RewardEnsemble
     optimizer: torch.optim.Adam
     pool: SegmentPool
 

@@ -21,7 +21,7 @@ from prefrl.preferences.dataset import PreferenceDataset
 from prefrl.presets import preset_groups
 from prefrl.rewards.config import RewardConfig
 from prefrl.rewards.encoding import EncodedPreferences
-from prefrl.rewards.ensemble import DESCRIPTION, Ensemble
+from prefrl.rewards.ensemble import DESCRIPTION, RewardEnsemble
 from prefrl.rewards.fitting import fit, make_optimizer
 from prefrl.runs import RunFolder
 from prefrl.runs.provenance import versions
@@ -100,12 +100,12 @@ def fit_store(
     }
 
 
-def fresh_ensemble(task: TaskConfig, config: RewardConfig, seed: int, device: str) -> Ensemble:
+def fresh_ensemble(task: TaskConfig, config: RewardConfig, seed: int, device: str) -> RewardEnsemble:
     """Reward networks for a task, that have learned nothing yet."""
     with closing(make_env(task)) as env:
         precision = choose_precision("auto", env.observation_space, device)
         weights = seed_of(seed, Purpose.REWARD_MODEL)
-        return Ensemble(env.observation_space, env.action_space, config, weights, device, precision)
+        return RewardEnsemble(env.observation_space, env.action_space, config, weights, device, precision)
 
 
 def reward_config(preset: str, env_id: str, labels: int) -> RewardConfig:

@@ -17,7 +17,7 @@ from prefrl.evaluation import Actor, act_randomly, as_judged, play_episodes, pla
 from prefrl.metrics import pearson, spearman
 from prefrl.processor import cpu_name
 from prefrl.rewards.encoding import EncodedPreferences
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fitting import assess
 from prefrl.rollouts import Rollout, SegmentPool
 from prefrl.runs import RunFolder
@@ -150,7 +150,7 @@ def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: Encode
     }
 
 
-def segment_returns(ensemble: Ensemble, config: RlhfConfig, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
+def segment_returns(ensemble: RewardEnsemble, config: RlhfConfig, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
     """[S] predicted and [S] true return of the segments that a rollout is cut into."""
     pool = SegmentPool(config.env_id, config.clip_steps, rollout.dones.size)
     pool.add(rollout, generator_of(config.seed, Purpose.DIAGNOSTICS, 1))

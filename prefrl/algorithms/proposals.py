@@ -14,7 +14,7 @@ from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import look_up_or_load
 from prefrl.preferences.config import QueryConfig
 from prefrl.queries import Pair, Query
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.segments import Segment
 from prefrl.selection import SELECTIONS, Candidates, Selection, uniform
 
@@ -62,7 +62,7 @@ def _pick(
     num: int,
     segments: list[Segment],
     taken: set[Pair],
-    ensemble: Ensemble,
+    ensemble: RewardEnsemble,
     select: Selection,
     rng: np.random.Generator,
 ) -> list[tuple[Segment, Segment]]:
@@ -107,7 +107,7 @@ def draw_pairs(num_segments: int, number: int, rng: np.random.Generator) -> np.n
 
 
 @torch.no_grad()
-def describe(ensemble: Ensemble, segments: list[Segment], pairs: np.ndarray) -> Candidates:
+def describe(ensemble: RewardEnsemble, segments: list[Segment], pairs: np.ndarray) -> Candidates:
     """What selections choose by, from one batched evaluation of every segment that occurs in `pairs` [P, 2]."""
     used, index = np.unique(pairs, return_inverse=True)
     index = index.reshape(pairs.shape)
@@ -117,7 +117,7 @@ def describe(ensemble: Ensemble, segments: list[Segment], pairs: np.ndarray) -> 
 
 
 @torch.no_grad()
-def _features(ensemble: Ensemble, segments: list[Segment]) -> np.ndarray:
+def _features(ensemble: RewardEnsemble, segments: list[Segment]) -> np.ndarray:
     """[S, F] mean and spread over time of every input, images in 8x8 blocks, all on one scale."""
     features = torch.stack([_looks(*ensemble.encode_segments([segment])) for segment in segments])
     return ((features - features.mean(0)) / (features.std(0, correction=0) + 1e-6)).cpu().numpy()

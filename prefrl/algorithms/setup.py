@@ -20,7 +20,7 @@ from prefrl.core.registry import look_up_or_load
 from prefrl.labelers.base import Labeler
 from prefrl.presets import has_own_settings
 from prefrl.rewards.config import LEAST_L2, MOST_L2
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fitting import make_optimizer
 from prefrl.rewards.inputs import Inputs
 from prefrl.rollouts import EpisodeReturns, Recorder, SegmentPool
@@ -154,6 +154,6 @@ def make_learner(config: RlhfConfig, recorder: Recorder, device: str) -> Learner
     if not config.labels:
         return Learner(agent, returns, None)
     seed = seed_of(config.seed, Purpose.REWARD_MODEL)
-    ensemble = Ensemble(recorder.observation_space, recorder.action_space, config.reward, seed, device, precision)
+    ensemble = RewardEnsemble(recorder.observation_space, recorder.action_space, config.reward, seed, device, precision)
     pool = SegmentPool(config.env_id, config.clip_steps, config.query.pool_steps)
     return Learner(agent, returns, RewardLearner(ensemble, make_optimizer(ensemble), pool))

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -15,7 +16,7 @@ from prefrl_envs.suite import canonical_id, game_id
 from prefrl.agents.config import PpoConfig
 from prefrl.agents.registry import AGENTS, agent_settings
 from prefrl.cli.parsing import parse
-from prefrl.config import RlhfConfig
+from prefrl.config import RlhfConfig, with_settings
 from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import look_up
 from prefrl.presets import preset_config, usual_labels
@@ -107,7 +108,8 @@ def settings(args: Sequence[str]) -> TrainCommand:
     )
     if typed.labeler == "human":
         config = sooner(config)
-    config = _overridden(config, typed, set(_options(args)) - {"labels", "steps", "game", "out"})
+    names = set(_options(args)) - {"labels", "steps", "game", "out"}
+    config = with_settings(config, {name: attrgetter(name)(typed) for name in names})
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     return TrainCommand(**values, out=typed.out)
 
@@ -199,25 +201,6 @@ def _options(args: Iterable[str]) -> Iterable[str]:
         if arg.startswith("--"):
             name = arg.removeprefix("--").partition("=")[0].replace("-", "_")
             yield name.replace(".no_", ".")
-
-
-def _overridden(config: RlhfConfig, typed: TrainCommand, names: Iterable[str]) -> RlhfConfig:
-    """The settings with those replaced that were typed.
-
-    Raises:
-        PrefrlError: they cannot work.
-    """
-    changes: dict[str, Any] = {}
-    of_parts: dict[str, dict[str, Any]] = {}
-    for name in names:
-        part, _, setting = name.rpartition(".")
-        if part:
-            of_parts.setdefault(part, {})[setting] = getattr(getattr(typed, part), setting)
-        else:
-            changes[setting] = getattr(typed, setting)
-    for part, values in of_parts.items():
-        changes[part] = dataclasses.replace(getattr(config, part), **values)
-    return dataclasses.replace(config, **changes)
 
 
 def _refuse_old_names(args: Iterable[str], agent: str) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from prefrl.core.errors import PrefrlError
 from prefrl.preferences.dataset import PreferenceBatch, PreferenceDataset
 from prefrl.queries import AnsweredQuery, Query
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.memory import PackedImages
 from prefrl.segments import Segment
 from prefrl.tensors import on_device
@@ -67,7 +67,7 @@ class EncodedPreferences:
         weights: [D, M] bootstrap weight of each ranking for each member; 0 holds it out for ever.
     """
 
-    def __init__(self, ensemble: Ensemble, heldout_by: Callable[[AnsweredQuery], str] = by_pair) -> None:
+    def __init__(self, ensemble: RewardEnsemble, heldout_by: Callable[[AnsweredQuery], str] = by_pair) -> None:
         """`heldout_by`: what of an answer decides its weights; two of the same name have the same."""
         self._name_of = heldout_by
         self._inputs, self._device, self._members = ensemble.inputs, ensemble.device, ensemble.config.members

@@ -25,7 +25,7 @@ from prefrl.segments import Observations, Segment, part_of
 WEIGHTS, DESCRIPTION = "reward_model.safetensors", "reward_model.json"
 
 
-class Ensemble:
+class RewardEnsemble:
     """M reward networks in one module, evaluated and trained together.
 
     The learned reward is the mean over the members of each one's prediction, standardised on its own
@@ -185,7 +185,7 @@ class Ensemble:
         observation_space: spaces.Space,
         action_space: spaces.Space,
         device: str | torch.device = "cpu",
-    ) -> Ensemble:
+    ) -> RewardEnsemble:
         """A saved ensemble, for the spaces it is to be used with.
 
         Raises:

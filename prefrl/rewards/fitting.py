@@ -13,7 +13,7 @@ from prefrl.losses import RankedPairs, pairwise_ranking_loss, ranked_pairs
 from prefrl.metrics import heldout_accuracy
 from prefrl.rewards.config import LEAST_L2, MOST_L2
 from prefrl.rewards.encoding import EncodedBatch, EncodedPreferences
-from prefrl.rewards.ensemble import Ensemble
+from prefrl.rewards.ensemble import RewardEnsemble
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FitStats:
     l2: float
 
 
-def predicted_returns(ensemble: Ensemble, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
+def predicted_returns(ensemble: RewardEnsemble, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
     """[M, S] predicted return of S segments: obs name -> [S, T, ...], actions [S, T, A]."""
     segments, length = actions.shape[:2]
     flat = {name: rows.reshape(-1, *rows.shape[2:]) for name, rows in obs.items()}
@@ -43,13 +43,13 @@ def predicted_returns(ensemble: Ensemble, obs: dict[str, Tensor], actions: Tenso
     return rewards.reshape(-1, segments, length).sum(-1)
 
 
-def make_optimizer(ensemble: Ensemble) -> torch.optim.Adam:
+def make_optimizer(ensemble: RewardEnsemble) -> torch.optim.Adam:
     """Adam over all members' parameters; being elementwise it keeps them apart."""
     return torch.optim.Adam(ensemble.network.parameters(), lr=ensemble.config.learning_rate, fused=True)
 
 
 def fit(
-    ensemble: Ensemble,
+    ensemble: RewardEnsemble,
     optimizer: torch.optim.Optimizer,
     data: EncodedPreferences,
     epochs: int,
@@ -91,7 +91,7 @@ def _seeded(generator: torch.Generator, device: torch.device) -> Iterator[None]:
 
 
 def _train(
-    ensemble: Ensemble,
+    ensemble: RewardEnsemble,
     optimizer: torch.optim.Optimizer,
     data: EncodedPreferences,
     epochs: int,
@@ -115,18 +115,18 @@ def _train(
         _adapt_l2(ensemble, train / _at_least_one(seen.sum(0)), heldout, (seen == 0).sum(0))
 
 
-def _losses(ensemble: Ensemble, batch: EncodedBatch) -> Tensor:
+def _losses(ensemble: RewardEnsemble, batch: EncodedBatch) -> Tensor:
     """[M, B] loss of each member on each comparison."""
     returns = _returns(ensemble, batch)
     return pairwise_ranking_loss(returns, batch.ranks, batch.mask, ensemble.config.response_noise)
 
 
-def _returns(ensemble: Ensemble, batch: EncodedBatch) -> Tensor:
+def _returns(ensemble: RewardEnsemble, batch: EncodedBatch) -> Tensor:
     """[M, B, K] predicted return of each segment of each query."""
     return predicted_returns(ensemble, batch.obs, batch.actions)[:, batch.places]
 
 
-def _adapt_l2(ensemble: Ensemble, train_mean: Tensor, heldout_sum: Tensor, heldout_number: Tensor) -> None:
+def _adapt_l2(ensemble: RewardEnsemble, train_mean: Tensor, heldout_sum: Tensor, heldout_number: Tensor) -> None:
     """Keeps each member's held-out loss between l2_low and l2_high times its training loss.
 
     Means are compared, not sums: a member trains on about twice as many comparisons as it holds out.
@@ -141,7 +141,7 @@ def _adapt_l2(ensemble: Ensemble, train_mean: Tensor, heldout_sum: Tensor, heldo
 
 
 @torch.no_grad()
-def assess(ensemble: Ensemble, data: EncodedPreferences, latest: int | None = None) -> FitStats:
+def assess(ensemble: RewardEnsemble, data: EncodedPreferences, latest: int | None = None) -> FitStats:
     """How the ensemble does on the `latest` comparisons, or on all: losses by comparison, accuracies by pair."""
     number = min(latest or len(data), len(data))
     order = torch.arange(len(data) - number, len(data))

@@ -8,13 +8,11 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-from prefrl.segments import EnvObservations, Observations, as_dict, map_arrays
+from prefrl.segments import Observations, as_dict, map_arrays
 
 RewardFunction = Callable[[Observations, np.ndarray], np.ndarray]
-"""Observations by name, each [B, ...], before the actions [B, ...] -> rewards [B]. An Ensemble is one.
+"""Observations by name, each [B, ...], before the actions [B, ...] -> rewards [B]. A RewardEnsemble is one.
 
 The names are the keys of a Dict space; the observation of any other space is named "obs".
 """
@@ -30,7 +28,7 @@ class LearnedReward(gym.Wrapper, RecordConstructorArgs):
 
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         obs, info = self.env.reset(**kwargs)
-        self._obs = _copy(obs)
+        self._obs = copied(obs)
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -38,35 +36,10 @@ class LearnedReward(gym.Wrapper, RecordConstructorArgs):
         obs, true_reward, terminated, truncated, info = self.env.step(action)
         batch = map_arrays(self._obs, lambda array: array[None])
         learned = float(self._reward(batch, taken[None])[0])
-        self._obs = _copy(obs)
+        self._obs = copied(obs)
         return obs, learned, terminated, truncated, {"true_reward": float(true_reward)} | info
 
 
-class LearnedRewardVecEnv(VecEnvWrapper):
-    """The same for a Stable-Baselines3 VecEnv, one batched call a step."""
-
-    def __init__(self, venv: VecEnv, reward: RewardFunction) -> None:
-        super().__init__(venv)
-        self._reward = reward
-
-    def reset(self) -> EnvObservations:
-        obs: Any = self.venv.reset()
-        self._obs = _copy(obs)
-        return obs
-
-    def step_async(self, actions: np.ndarray) -> None:
-        self._actions = np.array(actions)
-        self.venv.step_async(actions)
-
-    def step_wait(self) -> VecEnvStepReturn:
-        obs, true_rewards, dones, infos = self.venv.step_wait()
-        learned = self._reward(self._obs, self._actions)
-        self._obs = _copy(obs)
-        for info, true_reward in zip(infos, true_rewards, strict=True):
-            info.setdefault("true_reward", float(true_reward))
-        return obs, learned, dones, infos
-
-
-def _copy(obs: Any) -> Observations:
-    """Environments may write the next observation into the same array."""
+def copied(obs: Any) -> Observations:
+    """A copy of an observation: environments may write the next one into the same array."""
     return map_arrays(as_dict(obs), np.array)
