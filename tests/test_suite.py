@@ -12,7 +12,7 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.utils.env_checker import check_env as check_gymnasium
 from prefrl_envs.drawing import MujocoDrawing, drawing_of
 from prefrl_envs.games import AtariOptions
-from prefrl_envs.suite import canonical_id, entry, find, register_suite, render_without_display, tasks
+from prefrl_envs.suite import canonical_id, entry, find, register_suites, render_without_display, tasks
 from prefrl_envs.task import TaskConfig, TaskSpec
 from prefrl_envs.wrappers import make_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
@@ -119,7 +119,7 @@ def test_a_module_that_does_not_exist_is_named():
 
 def test_registering_twice_does_no_harm():
     before = dict(gym.registry)
-    register_suite()
+    register_suites()
     assert dict(gym.registry) == before
 
 

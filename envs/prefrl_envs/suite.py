@@ -7,10 +7,12 @@ import functools
 import importlib
 import os
 import sys
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import gymnasium as gym
 
-from prefrl_envs import control, games
 from prefrl_envs.errors import PrefrlError
 from prefrl_envs.games import bare, roms, unknown_game
 from prefrl_envs.task import Suite, TaskSpec
@@ -18,26 +20,109 @@ from prefrl_envs.task import Suite, TaskSpec
 _NAMESPACE = "prefrl/"
 
 
-def suites() -> tuple[Suite, ...]:
-    """The suites that there are."""
-    return control.SUITE, games.SUITE
+GROUP = "prefrl.suites"
+OURS = ("prefrl_envs.control:SUITE", "prefrl_envs.games:SUITE")  # loaded first: no other suite takes their names
+
+
+class Suites:
+    """The suites that installed packages offer at the entry points of `GROUP`, each loaded once.
+
+    Args:
+        points: of the group.
+
+    Attributes:
+        rows: every row by its id.
+        names: the same by what `_short` makes of its id, with and without the id's namespace.
+        problems: one line for each suite that cannot be used.
+
+    Raises:
+        ImportError: our own are not among them.
+    """
+
+    def __init__(self, points: Iterable[EntryPoint]) -> None:
+        self._waiting = sorted(points, key=_place)
+        if [point.value for point in self._waiting[: len(OURS)]] != list(OURS):
+            raise ImportError(
+                f"the entry points {GROUP} of prefrl are not installed; install it again, "
+                "a checkout by `make install` or `pip install -e .`"
+            )
+        self._loaded: list[Suite] = []
+        self.rows: dict[str, TaskSpec] = {}
+        self.names: dict[str, TaskSpec] = {}
+        self.problems: list[str] = []
+
+    def load(self) -> tuple[Suite, ...]:
+        """Loads suites that are not loaded yet, registers their rows with Gymnasium, and returns all.
+
+        A module that is being imported itself, and has imported this package, has no suite yet: the next call loads it.
+        """
+        while ready := [point for point in self._waiting if not _is_being_imported(point.module)]:
+            self._waiting.remove(ready[0])
+            self._load(ready[0])
+        return tuple(self._loaded)
+
+    def _load(self, point: EntryPoint) -> None:
+        try:
+            self._add(point.load())
+        except Exception as error:
+            if point.value in OURS:
+                raise
+            package = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+            reason = str(error).partition("\n")[0]
+            self.problems.append(f"the suite {point.name!r}{package} cannot be used: {type(error).__name__}: {reason}")
+
+    def _add(self, suite: Any) -> None:
+        if not isinstance(suite, Suite):
+            raise TypeError(f"it is of type {type(suite).__name__}, and not a prefrl_envs.Suite")
+        rows = {row.id: row for row in (*suite.tasks, *suite.others)}
+        if taken := sorted(set(rows) & set(self.rows)):
+            raise PrefrlError(f"another suite has {taken[0]}")
+        for row in rows.values():
+            if row.id not in gym.registry:
+                kwargs = dict(row.kwargs)
+                gym.register(row.id, entry_point=row.entry_point, max_episode_steps=row.horizon, kwargs=kwargs)
+        self._loaded.append(suite)
+        self.rows |= rows
+        for row in rows.values():
+            for name in (row.id, row.id.rpartition("/")[2]):
+                self.names.setdefault(_short(name), row)
+
+
+def _place(point: EntryPoint) -> tuple[int, str]:
+    """Where a suite comes in the order of all: ours first, others by their names."""
+    return (OURS.index(point.value), "") if point.value in OURS else (len(OURS), point.name)
+
+
+def _is_being_imported(module: str) -> bool:
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    return getattr(spec, "_initializing", False)  # as Python's own import asks it
+
+
+@functools.cache
+def _installed() -> Suites:
+    return Suites(entry_points(group=GROUP))
+
+
+def _table() -> Suites:
+    """All suites, loaded as far as they can be."""
+    installed = _installed()
+    installed.load()
+    return installed
 
 
 def tasks() -> tuple[TaskSpec, ...]:
     """The rows that suites list."""
-    return tuple(row for suite in suites() for row in suite.tasks)
+    return tuple(row for suite in _installed().load() for row in suite.tasks)
 
 
-@functools.cache
-def _rows() -> dict[str, TaskSpec]:
-    """Every row by its id, those listed first."""
-    others = [row for suite in suites() for row in suite.others]
-    return {row.id: row for row in (*tasks(), *others)}
+def problems() -> tuple[str, ...]:
+    """A line for each suite of an installed package that cannot be used."""
+    return tuple(_table().problems)
 
 
 def find(env_id: str) -> TaskSpec | None:
     """The row of this full id, of a task that is listed or of another, or None."""
-    return _rows().get(env_id)
+    return _table().rows.get(env_id)
 
 
 def entry(env_id: str) -> TaskSpec:
@@ -66,7 +151,7 @@ def canonical_id(name: str) -> str:
     module, _, env_id = name.rpartition(":")
     if module:
         _import(module, name)
-    row = next((row for row in _rows().values() if _short(row.id) == _short(env_id)), None)
+    row = _table().names.get(_short(env_id))
     if row is not None and (env_id == row.id or not module):
         return row.id
     if env_id in gym.registry:
@@ -84,19 +169,16 @@ def game_id(name: str) -> str:
     """
     names = {_short(game): game for game in roms()}
     if _short(name) not in names:
-        task = next((row.id for row in tasks() if _short(row.id) == _short(name)), None)
+        task = _table().names.get(_short(name))
         if task is not None:
-            raise PrefrlError(f"{name!r} is no game but a task of the suite: name {task} without --game")
+            raise PrefrlError(f"{name!r} is no game but a task of the suite: name {task.id} without --game")
         raise PrefrlError(unknown_game(name))
     return f"{_NAMESPACE}{names[_short(name)]}-v0"
 
 
-def register_suite() -> None:
+def register_suites() -> None:
     """Registers every row with Gymnasium; once is enough, more does no harm."""
-    for row in _rows().values():
-        if row.id not in gym.registry:
-            kwargs = dict(row.kwargs)
-            gym.register(row.id, entry_point=row.entry_point, max_episode_steps=row.horizon, kwargs=kwargs)
+    _table()
 
 
 def render_without_display() -> None:
@@ -122,9 +204,12 @@ def _import(module: str, name: str) -> None:
 
 
 def _unknown(name: str) -> str:
-    """One line: what was given, what was near, what there is."""
-    rows = {_short(row.id): row.id for row in _rows().values()}
-    near = [rows[short] for said in (_short(name), bare(name)) for short in difflib.get_close_matches(said, rows, n=1)]
+    """One line: what was given, what was near, what there is, and which suites are missing."""
+    names = {short: row.id for short, row in _table().names.items()}
+    near = [
+        names[short] for said in (_short(name), bare(name)) for short in difflib.get_close_matches(said, names, n=1)
+    ]
     near = near or difflib.get_close_matches(name, list(gym.registry), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown environment {name!r}.{hint} Known: {', '.join(row.id for row in tasks())}, and ALE's other games"
+    known = f"Known: {', '.join(row.id for row in tasks())}, and ALE's other games"
+    return "; ".join([f"unknown environment {name!r}.{hint} {known}", *problems()])

@@ -33,7 +33,7 @@ class TaskConfig:
         return {} if self.options is None else asdict(self.options)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TaskSpec:
     """A task of a suite, and what it can do.
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prefrl_envs.suite import problems as suite_problems
+
 from prefrl import __version__
 from prefrl.core.errors import PrefrlError
 from prefrl.core.registry import load_plugin, look_up
@@ -79,6 +81,8 @@ def _run(name: str, typed: list[str]) -> int:
     from prefrl.cli.parsing import parse, prepared
 
     function = look_up("command", name, COMMANDS).load()
+    for problem in suite_problems():
+        print(f"prefrl: {problem}", file=sys.stderr)
     if name in UNPARSED:
         return function(typed)
     call: Callable[[], int] = parse(prepared(function), name, typed)
