@@ -174,8 +174,8 @@ def make_ppo(env: VecEnv, config: PpoConfig, seed: int, device: str, precision: 
 
 def _kind(env: VecEnv, device: str) -> type[Ppo]:
     """Use CUDA graphs for image policies with discrete actions."""
-    is_game = is_image_space(env.observation_space) and isinstance(env.action_space, spaces.Discrete)
-    return GraphedPpo if device == "cuda" and is_game else Ppo
+    images = is_image_space(env.observation_space) and isinstance(env.action_space, spaces.Discrete)
+    return GraphedPpo if device == "cuda" and images else Ppo
 
 
 def decay_rates(model: PPO, config: PpoConfig, steps: int) -> None:
