@@ -69,7 +69,7 @@ def test_it_trains_by_its_name_and_its_clips_are_drawn(prefrl):
     done = prefrl("train", "boat", "--labels", "20", "--steps", "4096", "--eval-episodes", "2", "--out", "run")
     assert done.returncode == 0, done.stderr
     config = json.loads((prefrl.folder / "run" / "config.json").read_text())
-    assert (config["env_id"], config["agent"]["gamma"], config["query"]["clip_steps"]) == ("windy/Boat-v0", 0.9, 10)
+    assert (config["env_id"], config["agent"]["gamma"], config["clip_steps"]) == ("windy/Boat-v0", 0.9, 10)
     with PreferenceStore.existing(prefrl.folder / "run" / "preferences.sqlite3") as store:
         assert store.labels() == 20
         segment = store.answered()[0].query.segments[0]

@@ -57,7 +57,7 @@ def test_a_name_that_ours_has_stays_ours(suites):
         ("SUITE = []", "TypeError: it is of type list, and not a prefrl_envs.Suite"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("raise RuntimeError('first\\nsecond')", "RuntimeError: first"),
-        (SUITE_OF.format(name="broken", env_id="prefrl/Hopper-v0"), "ValueError: another suite has prefrl/Hopper-v0"),
+        (SUITE_OF.format(name="broken", env_id="prefrl/Hopper-v0"), "PrefrlError: another suite has prefrl/Hopper-v0"),
         (SUITE_OF.format(name="broken", env_id="no id"), "Error: Malformed environment ID: no id"),
     ],
 )
