@@ -118,7 +118,7 @@ def pictures(study: Path, folder: Path, root: Path) -> str:
     lines = []
     for title, series in titles.items():
         size = (560, 302 + 18 * len(series))  # a line of the legend takes 18 pixels
-        figure = learning_curves(series, x_label="steps", y_label="score", title=title, colours=COLOURS, size=size)
+        figure = learning_curves(series, x_label="steps", y_label="score", title=title, colors=COLOURS, size=size)
         said = f"{title}: scores of the games played while training, by comparisons"
         picture = folder / f"{title.replace(BEFORE, '-before')}.svg"
         picture.write_text(to_svg(figure, said) + "\n", encoding="utf-8")

@@ -1,10 +1,10 @@
-"""What a batch of consoles costs with whole colour screens, made small after painting, and with ALE's own small frames.
+"""What a batch of consoles costs with whole color screens, made small after painting, and with ALE's own small frames.
 
     python benchmarks/atari_frames.py --out benchmarks/results/atari_frames.json
 
 In turns, steps per second of processor time and by the clock, of random actions:
 
-consoles       ALE's vector environment, whole colour screens, which nobody looks at
+consoles       ALE's vector environment, whole color screens, which nobody looks at
 batch          prefrl_envs.atari_vector.AtariBatch: the same, painted over, made grey and small, and stacked
 small-frames   ALE's vector environment with grey frames of 84x84 that it makes and stacks; nothing is painted over
 """

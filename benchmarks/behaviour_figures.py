@@ -17,11 +17,11 @@ GIVEN = {"default": "in the loop", "human": "by another process"}
 
 
 def table(study: Path) -> str:
-    """Behaviour by behaviour, what was measured of each seed's final policy."""
+    """Behavior by behavior, what was measured of each seed's final policy."""
     variants: dict[Path, list[Summary]] = {}
     for folder, summary in runs(study):
         variants.setdefault(folder.parent, []).append(summary)
-    columns = ("behaviour", "comparisons", "given", "steps", "measured, mean of 20 episodes", "each seed")
+    columns = ("behavior", "comparisons", "given", "steps", "measured, mean of 20 episodes", "each seed")
     head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
     return head + "".join(_row(seeds, name) for seeds in variants.values() for name in MEASURES if name in seeds[0])
 

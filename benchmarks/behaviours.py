@@ -1,4 +1,4 @@
-"""Trains a behaviour that has no reward as a person would: from labels given in another process, in stages.
+"""Trains a behavior that has no reward as a person would: from labels given in another process, in stages.
 
     python benchmarks/behaviours.py HopperBackflip --seeds 0 1 2 --runs runs --results again
 
@@ -49,7 +49,7 @@ STAGES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("behaviour", choices=STAGES)
+    parser.add_argument("behavior", choices=STAGES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the whole runs lie")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -57,24 +57,24 @@ def main() -> None:
     args = parser.parse_args()
     stages = [
         stage._replace(steps=int(args.scale * stage.steps), labels=int(args.scale * stage.labels))
-        for stage in STAGES[args.behaviour]
+        for stage in STAGES[args.behavior]
     ]
     for seed in args.seeds:
-        place = Path("behaviours", args.behaviour, f"human-{stages[-1].labels}", f"seed-{seed}")
+        place = Path("behaviours", args.behavior, f"human-{stages[-1].labels}", f"seed-{seed}")
         if not (args.results / place / "summary.json").exists():
             run = RunFolder(args.runs / place)
             for stage in stages:
-                finish(run, args.behaviour, seed, stage, eval_episodes=max(1, round(args.scale * 20)))
+                finish(run, args.behavior, seed, stage, eval_episodes=max(1, round(args.scale * 20)))
             keep(run, args.results / place)
 
 
-def finish(run: RunFolder, behaviour: str, seed: int, stage: Stage, eval_episodes: int) -> None:
+def finish(run: RunFolder, behavior: str, seed: int, stage: Stage, eval_episodes: int) -> None:
     """Trains a run to the end of a stage, from wherever it is."""
     amounts = ["--steps", str(stage.steps), "--labels", str(stage.labels)]
     if not run.config_file.exists():
         about = ["--labeler", "human", "--study", "behaviours", "--variant", "human", "--threads", "1"]
         about += ["--eval-episodes", str(eval_episodes), "--seed", str(seed), "--out", str(run.path)]
-        command = ["train", behaviour, *amounts, *about]
+        command = ["train", behavior, *amounts, *about]
     elif run.config().steps < stage.steps:
         command = ["resume", str(run.path), *amounts, *(["--fresh-agent"] if stage.fresh_agent else [])]
     elif run.summary_file.exists():

@@ -33,7 +33,7 @@ SETTINGS = (  # no labeler comes to their end: neither schedule nor budget may h
 
 @dataclass
 class Sitting:
-    """What one block of labelling took.
+    """What one block of labeling took.
 
     Attributes:
         waits: seconds from each key to the next pair, where one was open.

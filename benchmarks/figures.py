@@ -19,7 +19,7 @@ import numpy as np
 import speed_figures
 from committed import Summary
 
-from prefrl.metrics import normalised_return
+from prefrl.metrics import normalized_return
 from prefrl.plotting import COLOURS, Run, learning_curves, to_svg
 
 ROOT = Path(__file__).parents[1]
@@ -46,12 +46,12 @@ def returns(runs: Sequence[Summary]) -> np.ndarray:
     return np.array([run["true_return_mean"] for run in runs])
 
 
-def normalised(task: str, study: Path = STUDY) -> np.ndarray:
-    """[S] normalised return of each seed with 700 comparisons, against the better mean of the two baselines."""
+def normalized(task: str, study: Path = STUDY) -> np.ndarray:
+    """[S] normalized return of each seed with 700 comparisons, against the better mean of the two baselines."""
     learned, *baselines = (summaries(task, variant, study) for variant in ("default-700", *BASELINES))
     chance = np.mean([run["random_return_mean"] for run in learned])
     reference = max(returns(runs).mean() for runs in baselines if runs)
-    return np.array([normalised_return(reached, chance, reference) for reached in returns(learned)])
+    return np.array([normalized_return(reached, chance, reference) for reached in returns(learned)])
 
 
 def learning_table(study: Path = STUDY) -> str:
@@ -70,7 +70,7 @@ def _is_comparable(task: str, study: Path) -> bool:
 
 def _learning_row(task: str, study: Path) -> str:
     learned = summaries(task, "default-700", study)
-    scores, models = normalised(task, study), [run["reward_model"] for run in learned]
+    scores, models = normalized(task, study), [run["reward_model"] for run in learned]
     cells = [
         task,
         *(_seeds(returns(summaries(task, variant, study))) for variant in ("default-700", *BASELINES)),
@@ -103,7 +103,7 @@ def pictures(study: Path, folder: Path) -> str:
         if not _is_comparable(task, study):
             continue
         figure = learning_curves(
-            series, x_label="steps", y_label="true return", title=task, colours=COLOURS, size=(360, 270)
+            series, x_label="steps", y_label="true return", title=task, colors=COLOURS, size=(360, 270)
         )
         label = f"{task}: true return over steps, with 700 comparisons and on the true reward"
         (folder / f"{task}.svg").write_text(to_svg(figure, label) + "\n", encoding="utf-8")

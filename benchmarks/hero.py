@@ -40,7 +40,7 @@ def main() -> None:
     returns = {name: f"true return {each['true_rewards'].sum():,.0f}" for name, each in episodes.items()}
     captions = [name if row.measure else f"{name}: {returned}" for name, returned in returns.items()]
     frames = [captioned(np.concatenate(parts, axis=1), captions) for parts in zip(*clips, strict=True)]
-    kind = {"lossless": True} if row.scored else {"quality": 60}  # a console's flat colours are smaller as they are
+    kind = {"lossless": True} if row.scored else {"quality": 60}  # a console's flat colors are smaller as they are
     frames[0].save(
         args.picture, save_all=True, append_images=frames[1:], duration=1000 // fps, loop=0, method=6, **kind
     )

@@ -1,4 +1,4 @@
-"""What figures.py says of labelling, from what window.py, web.py and crowd.py wrote."""
+"""What figures.py says of labeling, from what window.py, web.py and crowd.py wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to the labelling page's server that make no sense, and what it says to them.
+"""Requests to the labeling page's server that make no sense, and what it says to them.
 
     python benchmarks/malformed.py --requests 10000 --out benchmarks/results/malformed.json
 

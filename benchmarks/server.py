@@ -1,4 +1,4 @@
-"""The labelling page's server for the benchmarks, and who comes to it: a client of a few lines, and a real browser."""
+"""The labeling page's server for the benchmarks, and who comes to it: a client of a few lines, and a real browser."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Returns:
 
 
 class Page:
-    """The labelling page in a tab of a real browser; a context manager."""
+    """The labeling page in a tab of a real browser; a context manager."""
 
     def __init__(self, browser: Any, server: Server, name: str, returns: Returns) -> None:
         self._returns = returns

@@ -5,10 +5,10 @@
 The segments are real physics: 60 steps of Gymnasium's Hopper-v5 under random actions, every number as the
 simulator gave it, in float32: observations 11, actions 3, the reward, and 6 render states. To have 200,000
 of them without simulating 12 million steps, each starts 6 steps after the one before it, so a segment
-shares most of its steps with its neighbours. The store neither knows nor uses that: it compresses each by
+shares most of its steps with its neighbors. The store neither knows nor uses that: it compresses each by
 itself. What a trained agent does may compress less; `noisy_segment_bytes` (noise of 1e-4 on every number)
 and `random_segment_bytes` (nothing but noise) say how much there is to lose. Every query is asked, claimed,
-labelled by the oracle and answered through the public methods, by one process, one answer at a time.
+labeled by the oracle and answered through the public methods, by one process, one answer at a time.
 """
 
 from __future__ import annotations

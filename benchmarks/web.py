@@ -9,7 +9,7 @@ page's own marks from the key to the moment when both clips of the next pair are
 with the higher true return, which this script reads from the store and the page does not know; in the end the store is
 compared with what should be in it.
 
-Labelling at a pace comes in blocks, with the trainer alone between them: then no page is open. Flat out the next key
+Labeling at a pace comes in blocks, with the trainer alone between them: then no page is open. Flat out the next key
 comes once the next pair is there and the last answer is on disk, so that what the trainer has asked may run out.
 """
 

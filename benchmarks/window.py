@@ -8,7 +8,7 @@ it. The time runs, in the window's process, from the key's arrival to the moment
 on the screen; by then the answer is on disk. What is pressed is the clip with the higher true return, which this
 script reads and the window does not; in the end the store is compared with what should be in it.
 
-Labelling at a pace comes in blocks, with the trainer alone between them: then no window is open. Flat out the next
+Labeling at a pace comes in blocks, with the trainer alone between them: then no window is open. Flat out the next
 key comes once the next pair is there, so that what the trainer has asked may run out for a moment.
 """
 

@@ -22,7 +22,7 @@ __all__ = [
 
 Draw = Callable[[np.ndarray], np.ndarray]  # [T, S] render states -> [T, H, W, 3] uint8 frames
 
-CELL = (4, 2)  # of a recorded pixel in a video: even, since a video keeps one colour for 2x2 pixels
+CELL = (4, 2)  # of a recorded pixel in a video: even, since a video keeps one color for 2x2 pixels
 DEFAULT_FPS = 30  # for environments that do not say how fast to show them
 
 _WEBM = ("webm", "libvpx-vp9", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6"})

@@ -78,7 +78,7 @@ def play_episodes(task: TaskConfig, policy: Actor, episodes: int, seed: int, *, 
 def play_games(task: TaskConfig, policy: Actor, games: int, seed: int, *, threads: int = 1) -> np.ndarray:
     """[games] score of the first complete game in each of `games` fresh environments, side by side.
 
-    One game of each: to take the games that end first would favour the short ones. No game is longer than half an
+    One game of each: to take the games that end first would favor the short ones. No game is longer than half an
     hour, 27,000 steps, when ALE ends it: its score until then counts.
 
     Args:

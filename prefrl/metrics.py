@@ -47,7 +47,7 @@ def heldout_accuracy(return_difference: np.ndarray, prefer_left: np.ndarray, wei
     return float(right[heldout].mean())
 
 
-def normalised_return(true_return: float, random_return: float, reference_return: float) -> float:
+def normalized_return(true_return: float, random_return: float, reference_return: float) -> float:
     """N = (R - R_random) / (R_reference - R_random): 0 for the random policy, 1 for RL on the true reward."""
     return (true_return - random_return) / (reference_return - random_return)
 

@@ -59,7 +59,7 @@ def learning_curves(
     references: Mapping[str, float] | None = None,
     smoothing: float = 0.025,
     log_y: bool = False,
-    colours: Sequence[str] = COLOURS,
+    colors: Sequence[str] = COLOURS,
     size: tuple[int, int] = NARROW,
 ) -> Figure:
     """One line a series: of a single run with its raw points, of several runs their mean with a band.
@@ -71,17 +71,17 @@ def learning_curves(
         smoothing: standard deviation of the Gaussian window, as a share of the rows; 0 draws the rows as
             they are, without points.
         log_y: a logarithmic y axis.
-        colours: of the series in turn; those of COLOURS follow the theme.
+        colors: of the series in turn; those of COLOURS follow the theme.
         size: width, height in pixels.
     """
     figure, axes = _figure(size, x_label, y_label, title)
-    for (name, runs), colour in zip(series.items(), cycle(colours), strict=False):
+    for (name, runs), color in zip(series.items(), cycle(colors), strict=False):
         measured = [_measured(*run) for run in runs]
         measured = [run for run in measured if len(run[0])]
         if len(measured) == 1:
-            _draw_run(axes, *measured[0], smoothing, name, colour)
+            _draw_run(axes, *measured[0], smoothing, name, color)
         elif measured:
-            _draw_band(axes, measured, smoothing, name, colour)
+            _draw_band(axes, measured, smoothing, name, color)
     for name, level in (references or {}).items():
         axes.axhline(level, color=INK, alpha=0.55, linewidth=1.1, linestyle=(0, (4, 3)), label=name)
     if log_y and axes.dataLim.y1 > 0:
@@ -139,7 +139,7 @@ def short(value: float, _position: object = None) -> str:
 def to_svg(figure: Figure, label: str = "") -> str:
     """The figure as one <svg> element, to inline in a page or to write to a file.
 
-    Its background is transparent, its text the reader's own font, and its colours change with the
+    Its background is transparent, its text the reader's own font, and its colors change with the
     reader's light or dark theme. The same figure gives the same text.
 
     Args:
@@ -178,7 +178,7 @@ def _figure(size: tuple[int, int], x_label: str, y_label: str, title: str) -> tu
 
 
 def _set_log_scale(axes: Axes) -> None:
-    """Ticks at 1, 2 and 5 of each decade, labelled as on every other axis."""
+    """Ticks at 1, 2 and 5 of each decade, labeled as on every other axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_yscale("log")
@@ -210,20 +210,20 @@ def _add_legend(axes: Axes, columns: int) -> None:
             axes.set_title(title, loc="left", fontweight="bold", pad=14 + 18 * math.ceil(len(names) / columns))
 
 
-def _draw_run(axes: Axes, x: np.ndarray, y: np.ndarray, smoothing: float, name: str, colour: str) -> None:
+def _draw_run(axes: Axes, x: np.ndarray, y: np.ndarray, smoothing: float, name: str, color: str) -> None:
     kept = _spread(len(x))
     if smoothing:
-        axes.plot(x[kept], y[kept], "o", color=colour, alpha=0.28, markersize=3, markeredgewidth=0)
+        axes.plot(x[kept], y[kept], "o", color=color, alpha=0.28, markersize=3, markeredgewidth=0)
     else:
         kept = _spread(len(x), 4 * _MOST_POINTS)
     line = smooth(y, smoothing)
-    axes.plot(x[kept], line[kept], color=colour, linewidth=2.0 if smoothing else 1.5, label=name)
+    axes.plot(x[kept], line[kept], color=color, linewidth=2.0 if smoothing else 1.5, label=name)
 
 
-def _draw_band(axes: Axes, runs: Sequence[Run], smoothing: float, name: str, colour: str) -> None:
+def _draw_band(axes: Axes, runs: Sequence[Run], smoothing: float, name: str, color: str) -> None:
     x, mean, deviation = across_runs([(x, smooth(y, smoothing)) for x, y in runs])
-    axes.fill_between(x, mean - deviation, mean + deviation, color=colour, alpha=0.16, linewidth=0)
-    axes.plot(x, mean, color=colour, linewidth=2.0, label=name)
+    axes.fill_between(x, mean - deviation, mean + deviation, color=color, alpha=0.16, linewidth=0)
+    axes.plot(x, mean, color=color, linewidth=2.0, label=name)
 
 
 def across_runs(runs: Sequence[Run], num: int = _MOST_POINTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -245,11 +245,11 @@ def _spread(rows: int, most: int = _MOST_POINTS) -> np.ndarray:
 
 
 def _themed(svg: str, label: str) -> str:
-    """Ink becomes currentColor, colours become variables, and the element says what to do in the dark.
+    """Ink becomes currentColor, colors become variables, and the element says what to do in the dark.
 
     `:where` has no specificity: a page may set any of it otherwise.
     """
-    dark = "".join(f"--line-{i}:{colour};" for i, colour in enumerate(PALETTE.values()))
+    dark = "".join(f"--line-{i}:{color};" for i, color in enumerate(PALETTE.values()))
     style = (
         f"<style>:where(.prefrl-figure){{color:{INK}}}.prefrl-figure *{{stroke-linejoin:round}}"
         "@media screen and (prefers-color-scheme:dark)"
@@ -260,8 +260,8 @@ def _themed(svg: str, label: str) -> str:
     svg = re.sub(r"<style.*?</style>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
     svg = svg.replace(INK, "currentColor")
-    for i, colour in enumerate(COLOURS):
-        svg = svg.replace(colour, f"var(--line-{i}, {colour})")
+    for i, color in enumerate(COLOURS):
+        svg = svg.replace(color, f"var(--line-{i}, {color})")
     used = set(re.findall(r"#([\w.-]+)[\")]", svg))
     svg = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", svg)
     head, rest = svg.removeprefix("<svg").split(">", 1)

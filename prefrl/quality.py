@@ -55,7 +55,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Between labelers, about the queries that at least two of them compared; who skips one did not compare it.
+    """Agreement about the queries that at least two labelers compared; skipped queries do not count as compared.
 
     What is agreed about is each pair of a query's segments: first better, second better, or a tie.
 

@@ -24,7 +24,7 @@ from prefrl.core.registry import load_plugin
 def make_vec_env(task: TaskConfig, num_envs: int, seed: int, *, threads: int = 1, practice: bool = False) -> VecEnv:
     """N copies of an environment, each with a seed of its own that is drawn with `seed` (`copy_seeds`).
 
-    The reward is the true reward, also of a behaviour that hides it, and infos[i]["true_reward"]
+    The reward is the true reward, also of a behavior that hides it, and infos[i]["true_reward"]
     says it again. `render_states()` gives [N, S]: what it takes to draw the current observations, or None.
 
     Args:

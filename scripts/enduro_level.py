@@ -1,4 +1,4 @@
-"""Reproduces Enduro's behaviour of sec. 3.2 in Christiano et al. 2017: keep level with the other cars.
+"""Reproduces Enduro's behavior of sec. 3.2 in Christiano et al. 2017: keep level with the other cars.
 
 Paper: about 1,300 queries to a person. Here `prefrl_envs.enduro.levelness` answers.
 Options: `prefrl train EnduroLevel --help`.

@@ -1,4 +1,4 @@
-"""The labelling page as Debian's chromium shows it: a server of its own, who visits it, and what they do there."""
+"""The labeling page as Debian's chromium shows it: a server of its own, who visits it, and what they do there."""
 
 import shutil
 import socket

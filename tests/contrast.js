@@ -1,14 +1,14 @@
-// Every element with words of its own whose colour stands less than 4.5 to 1 against what is behind it.
+// Every element with words of its own whose color stands less than 4.5 to 1 against what is behind it.
 () => {
-  const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
+  const parse = (color) => color.match(/[\d.]+/g).map(Number);
   const light = ([red, green, blue]) => {
     const [r, g, b] = [red, green, blue].map((each) => (each / 255 <= 0.04045 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const behind = (element) => {
     for (let each = element; each; each = each.parentElement) {
-      const colour = parse(getComputedStyle(each).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
+      const color = parse(getComputedStyle(each).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
     }
     return parse(getComputedStyle(document.body).backgroundColor);
   };

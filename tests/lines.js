@@ -1,7 +1,7 @@
-// Colour, dashes, and contrast with the card, of every line of the chart.
+// Color, dashes, and contrast with the card, of every line of the chart.
 () => {
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((each) => (each / 255 <= 0.04045 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4));
+  const light = (color) => {
+    const [r, g, b] = color.match(/[\d.]+/g).slice(0, 3).map((each) => (each / 255 <= 0.04045 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const card = light(getComputedStyle(document.querySelector(".card")).backgroundColor);

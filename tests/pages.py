@@ -1,4 +1,4 @@
-"""The labelling page for tests: an application on a store, and a browser that is none."""
+"""The labeling page for tests: an application on a store, and a browser that is none."""
 
 import numpy as np
 import pytest

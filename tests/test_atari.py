@@ -22,7 +22,7 @@ def test_the_papers_seven_games_have_boxes_in_both_sets():
 
 @pytest.mark.parametrize("game", PAPER)
 def test_the_default_boxes_cover_the_papers_to_a_margin_that_is_empty(game):
-    """A pixel that the paper hides and the default shows is black, or of one colour, from the start on."""
+    """A pixel that the paper hides and the default shows is black, or of one color, from the start on."""
     env = AtariGame(game, boxes="paper", show_score=True)
     env.reset(seed=0)
     default, paper = np.ones((2, 210, 160, 3), np.uint8)
@@ -133,7 +133,7 @@ def test_people_may_be_shown_the_score_and_agents_never():
 def test_a_box_with_a_colour_hides_that_colour_alone():
     screens = np.zeros((1, 4, 4, 3), np.uint8)
     screens[0, 1, 1], screens[0, 1, 2], screens[0, 3, 3] = (1, 2, 3), (9, 9, 9), (1, 2, 3)
-    paint_over(screens, [Box(0, 3, 0, 4, colour=(1, 2, 3))])
+    paint_over(screens, [Box(0, 3, 0, 4, color=(1, 2, 3))])
     assert np.argwhere(screens[0].any(-1)).tolist() == [[1, 2], [3, 3]]
 
 

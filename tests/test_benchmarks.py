@@ -37,13 +37,13 @@ def write_run(study, variant, seed, true_return, random_return=0.0):
     (folder / "summary.json").write_text(json.dumps(summary))
 
 
-def test_returns_are_normalised_by_the_better_mean_of_the_two_baselines(benchmark, tmp_path):
+def test_returns_are_normalized_by_the_better_mean_of_the_two_baselines(benchmark, tmp_path):
     figures = benchmark("figures")
     for seed, learned, default, zoo in ((0, 90.0, 100.0, 20.0), (1, 60.0, 20.0, 30.0)):
         write_run(tmp_path, "default-700", seed, learned, random_return=10.0)
         write_run(tmp_path, "default-0", seed, default)
         write_run(tmp_path, "zoo-0", seed, zoo)
-    assert figures.normalised("Hopper", tmp_path) == pytest.approx([1.6, 1.0])
+    assert figures.normalized("Hopper", tmp_path) == pytest.approx([1.6, 1.0])
     table = figures.learning_table(tmp_path)
     assert (
         "| Hopper | 75.0 (90.0, 60.0) | 60.0 (100, 20.0) | 25.0 (20.0, 30.0) | 10.0 | **1.30** (1.00 to 1.60)" in table
@@ -78,9 +78,9 @@ def test_the_readme_says_what_is_committed(benchmark):
     for table in (benchmark("atari_figures").table, benchmark("atari_figures").progress):
         assert table(ROOT / "results" / "atari") in readme, "run python benchmarks/figures.py"
     assert benchmark("behaviour_figures").table(figures.BEHAVIOURS) in readme, "run python benchmarks/figures.py"
-    labelling = benchmark("labelling_figures")
-    assert labelling.tools_table(labelling.read(figures.MEASURED, "window", "web")) in readme
-    assert labelling.crowd_table(labelling.read(figures.MEASURED, "crowd", "crowd_postgresql")) in readme
+    labeling = benchmark("labelling_figures")
+    assert labeling.tools_table(labeling.read(figures.MEASURED, "window", "web")) in readme
+    assert labeling.crowd_table(labeling.read(figures.MEASURED, "crowd", "crowd_postgresql")) in readme
     speed = benchmark("speed_figures")
     control, games = speed.control(figures.MEASURED), speed.games(figures.MEASURED)
     for said in (speed.table(control, speed.CONTROL), speed.table(games, speed.GAMES)):

@@ -95,5 +95,5 @@ def test_the_progress_page_tells_labelers_apart(store, clock, queries, visit, ad
     assert "labeler 0 2, labeler 1 1" in page.get_attribute("#chart svg", "aria-label")
     drawn = page.evaluate((Path(__file__).parent / "lines.js").read_text(encoding="utf-8"))
     assert len({line["stroke"] for line in drawn}) == 8
-    assert len({line["dashes"] for line in drawn[1:]}) == 7  # not by colour alone
+    assert len({line["dashes"] for line in drawn[1:]}) == 7  # not by color alone
     assert min(line["contrast"] for line in drawn) >= 3  # WCAG AA for graphics

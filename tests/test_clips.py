@@ -1,4 +1,4 @@
-"""Videos come back as they went in: as many frames, as large, and nearly the same colours."""
+"""Videos come back as they went in: as many frames, as large, and nearly the same colors."""
 
 import io
 
@@ -87,7 +87,7 @@ def test_another_suffix_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     "frames",
     [np.zeros((0, 8, 8, 3), np.uint8), np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3), np.float32)],
-    ids=["no frames", "no colours", "floats"],
+    ids=["no frames", "no colors", "floats"],
 )
 def test_what_is_no_video_is_refused(frames):
     with pytest.raises(ValueError, match="uint8 frames, got"):

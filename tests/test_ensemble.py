@@ -33,7 +33,7 @@ def test_members_differ_and_the_seed_decides(rng):
     first, same, other = ensemble(seed=1), ensemble(seed=1), ensemble(seed=2)
     assert np.array_equal(first(*batch), same(*batch))
     assert not np.allclose(first(*batch), other(*batch))
-    members = first.normalised(*batch)
+    members = first.normalized(*batch)
     assert not torch.allclose(members[0], members[1])
 
 
@@ -51,7 +51,7 @@ def test_making_one_leaves_the_global_generators_alone(monkeypatch):
 def test_each_member_is_standardised_on_its_own(rng):
     made, segments = ensemble(std=0.05), random_segments(50, rng)
     made.standardise(segments)
-    members = made.normalised(*steps_of(segments))
+    members = made.normalized(*steps_of(segments))
     assert torch.allclose(members.mean(1), torch.zeros(3), atol=1e-5)
     assert torch.allclose(members.std(1), torch.full((3,), 0.05), atol=1e-5)
 

@@ -57,14 +57,14 @@ def test_learns_what_the_comparisons_are_about(rng, oracle):
 
 def test_in_training_the_two_clips_of_a_pair_are_standardised_together():
     """By statistics of its own each clip would have mean 0, and what tells a dark one from a bright one be gone."""
-    made, normalised = RewardEnsemble(*GAME, RewardConfig(network="paper_cnn"), seed=0), []
+    made, normalized = RewardEnsemble(*GAME, RewardConfig(network="paper_cnn"), seed=0), []
     first = next(layer for layer in made.network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
-    first.register_forward_hook(lambda *called: normalised.append(called[-1].detach().clone()))
+    first.register_forward_hook(lambda *called: normalized.append(called[-1].detach().clone()))
     clips = torch.randint(100, (2, 5, 4, 84, 84), generator=torch.Generator().manual_seed(0))
     clips[1] += 100
     made.network.train()
     predicted_returns(made, {"obs": clips.to(torch.uint8)}, torch.zeros(2, 5, 2))
-    (both,) = normalised
+    (both,) = normalized
     channels = both.transpose(0, 1).flatten(1)
     assert torch.allclose(channels.mean(1), torch.zeros(48), atol=1e-3)
     assert torch.allclose(channels.std(1), torch.ones(48), atol=1e-2)

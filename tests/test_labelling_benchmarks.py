@@ -1,4 +1,4 @@
-"""The measurements of labelling, in small: nothing lost, nothing double, and figures that make sense."""
+"""The measurements of labeling, in small: nothing lost, nothing double, and figures that make sense."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_kills_lose_and_double_nothing(figures):
     assert found["step_after_it"] > found["step_at_the_last_kill"]
 
 
-def test_a_behaviour_is_taught_in_stages_from_labels_that_another_process_gives(tmp_path):
+def test_a_behavior_is_taught_in_stages_from_labels_that_another_process_gives(tmp_path):
     folders = {"--runs": tmp_path / "runs", "--results": tmp_path / "results"}
     options = [str(part) for pair in folders.items() for part in pair] + ["--scale", "0.006"]
     command = [sys.executable, "benchmarks/behaviours.py", "HopperBackflip", *options]

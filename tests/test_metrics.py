@@ -5,7 +5,7 @@ from prefrl.metrics import (
     cohens_kappa,
     heldout_accuracy,
     krippendorff_alpha,
-    normalised_return,
+    normalized_return,
     pearson,
     ranks,
     spearman,
@@ -44,10 +44,10 @@ def test_heldout_accuracy_of_nothing_is_none():
     assert heldout_accuracy(np.zeros((1, 1)), np.ones(1), np.ones((1, 1))) is None
 
 
-def test_normalised_return_is_0_for_random_and_1_for_the_reference():
-    assert normalised_return(5, 5, 25) == 0
-    assert normalised_return(25, 5, 25) == 1
-    assert normalised_return(15, 5, 25) == 0.5
+def test_normalized_return_is_0_for_random_and_1_for_the_reference():
+    assert normalized_return(5, 5, 25) == 0
+    assert normalized_return(25, 5, 25) == 1
+    assert normalized_return(15, 5, 25) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_predictions_are_standardised_over_the_segments_that_were_compared(game_
     ensemble = RewardEnsemble.load(tmp_path / "reward", observations, actions)
     with PreferenceStore.existing(game_store) as store:
         (segments,) = offline.distinct_segments(store)
-    members = ensemble.normalised(*steps_of(segments))
+    members = ensemble.normalized(*steps_of(segments))
     assert members.mean(1).abs().max() < 1e-4
     assert members.std(1).tolist() == pytest.approx([1.0] * 3, abs=1e-3)
 

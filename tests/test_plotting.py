@@ -151,6 +151,6 @@ def test_plotting_loads_matplotlib_late_and_never_pyplot():
 def test_colours_are_taken_in_turn():
     x = np.arange(3.0)
     series = {name: [(x, x)] for name in "abc"}
-    figure = learning_curves(series, x_label="x", y_label="y", smoothing=0, colours=plotting.COLOURS[1:3])
+    figure = learning_curves(series, x_label="x", y_label="y", smoothing=0, colors=plotting.COLOURS[1:3])
     drawn = [line.get_color() for line in figure.axes[0].lines]
     assert drawn == [plotting.COLOURS[1], plotting.COLOURS[2], plotting.COLOURS[1]]

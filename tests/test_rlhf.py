@@ -19,7 +19,7 @@ from prefrl.config import RlhfConfig
 from prefrl.evaluation import play_episodes
 from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
-from prefrl.metrics import normalised_return
+from prefrl.metrics import normalized_return
 from prefrl.preferences.config import QueryConfig
 from prefrl.queries import INCOMPARABLE
 from prefrl.rewards.config import RewardConfig
@@ -104,7 +104,7 @@ def test_only_networks_that_read_images_take_more_than_one_thread(tmp_path, monk
     assert taken == [threads]
 
 
-def test_a_behaviour_is_measured_over_longer_episodes_than_it_was_trained_in(tmp_path, monkeypatch):
+def test_a_behavior_is_measured_over_longer_episodes_than_it_was_trained_in(tmp_path, monkeypatch):
     played = []
     monkeypatch.setattr(
         "prefrl_envs.measures.rotations", lambda states: played.append(states) or {"rotations": [3.0, 4.0]}
@@ -356,7 +356,7 @@ def test_it_learns(tmp_path):
     from prefrl_envs.toy import ChainWalk
 
     summary = folder.summary()
-    achieved = normalised_return(summary["true_return_mean"], summary["random_return_mean"], ChainWalk.best_return(40))
+    achieved = normalized_return(summary["true_return_mean"], summary["random_return_mean"], ChainWalk.best_return(40))
     assert achieved > 0.7
     assert summary["reward_model"]["heldout_accuracy"] > 0.7
     assert np.isfinite(summary["true_return_std"])

@@ -68,7 +68,7 @@ class Consoles(DummyVecEnv):
     frame_stack = 3
 
     def render_states(self):
-        """Screens in colour, all of the number of the step."""
+        """Screens in color, all of the number of the step."""
         return np.stack([np.full((8, 6, 3), env.at, np.uint8) for env in self.envs])
 
 

@@ -9,8 +9,8 @@ ATARI = (160, 210)
 
 def banded(number, rng, height=210, width=160):
     """Screens as a console draws them: bands of a few rows each."""
-    colours = rng.integers(0, 255, (number, -(-height // 6), width, 3), np.uint8)
-    return colours.repeat(6, axis=1)[:, :height]
+    colors = rng.integers(0, 255, (number, -(-height // 6), width, 3), np.uint8)
+    return colors.repeat(6, axis=1)[:, :height]
 
 
 @pytest.mark.parametrize("height, width", [(210, 160), (250, 160), (7, 3), (1, 1)])

@@ -43,7 +43,7 @@ class TestPromises:
     def test_the_true_reward_is_the_reward_or_hidden(self, row: TaskSpec) -> None:
         for _, reward, true_reward in _episode(make_env(TaskConfig(row.id, horizon=20)), seed=0):
             assert isinstance(true_reward, float)
-            assert reward == (0.0 if "behaviour" in row.tags else true_reward)
+            assert reward == (0.0 if "behavior" in row.tags else true_reward)
 
     def test_a_clip_fits_into_an_episode_and_lasts_about_as_long_as_the_papers(self, row: TaskSpec) -> None:
         assert 0 < row.clip_steps <= row.horizon

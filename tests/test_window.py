@@ -173,7 +173,7 @@ NOT_RUNNING = "`prefrl resume runs/x` goes on with it; then new pairs appear her
         ),
         (
             Trainer(step=5, steps=10, labels=6, labels_wanted=6, running=True),
-            ("That was the last one", "All labels of this run are given. Thank you."),
+            ("That was the last one", "This run has all the labels it needs. Thank you."),
         ),
     ],
 )

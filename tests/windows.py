@@ -1,4 +1,4 @@
-"""The labelling window for tests: SDL paints into memory, clips are there at once, and a person is played."""
+"""The labeling window for tests: SDL paints into memory, clips are there at once, and a person is played."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ COLOURS = [(250, 10, 10), (10, 10, 250)]
 
 
 class FlatDrawer:
-    """Clips of one colour, at once; the left one red, the right one blue."""
+    """Clips of one color, at once; the left one red, the right one blue."""
 
     def __init__(self):
         self.wanted = []
@@ -30,8 +30,8 @@ class FlatDrawer:
     def clip(self, segment):
         if segment.id not in self.wanted:  # the session's thread has put it forward only now
             return None
-        colour = COLOURS[self.wanted.index(segment.id) % 2]
-        return Clip([bytes(colour) * 20] * len(segment), (5, 4))
+        color = COLOURS[self.wanted.index(segment.id) % 2]
+        return Clip([bytes(color) * 20] * len(segment), (5, 4))
 
 
 @pytest.fixture

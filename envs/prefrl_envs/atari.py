@@ -32,13 +32,13 @@ OBSERVATION = gym.spaces.Box(0, 255, (STACK, SIZE, SIZE), np.uint8)
 
 def paint_over(screens: np.ndarray, boxes: Sequence[Box]) -> None:
     """Blackens boxes of screens [..., H, W, 3], in place."""
-    for top, bottom, left, right, colour in boxes:
+    for top, bottom, left, right, color in boxes:
         area = screens[..., top:bottom, left:right, :]
-        area[... if colour is None else (area == colour).all(axis=-1)] = 0
+        area[... if color is None else (area == color).all(axis=-1)] = 0
 
 
 def agent_frames(screens: np.ndarray) -> np.ndarray:
-    """Colour screens [N, H, W, 3] as the agent sees them: [N, 84, 84], grey, each pixel the mean of its area."""
+    """Color screens [N, H, W, 3] as the agent sees them: [N, 84, 84], grey, each pixel the mean of its area."""
     count, height, width, _ = screens.shape
     grey = cv2.cvtColor(screens.reshape(count * height, width, 3), cv2.COLOR_RGB2GRAY).reshape(count, height, width)
     # Four at a time, as if they were the channels of one image: a quarter of the calls, and a quarter faster.

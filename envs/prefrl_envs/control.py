@@ -127,14 +127,14 @@ _TASKS: tuple[TaskSpec, ...] = (
         true_reward="10 - penalties for distance from upright and for speed + 10 (tip height - 1)",
     ),
     _mujoco(
-        "HopperBackflip", "hopper_backflip", tags=("mujoco", "behaviour"),
+        "HopperBackflip", "hopper_backflip", tags=("mujoco", "behavior"),
         horizon=250, clip_steps=30, fps=30, training_steps=2_000_000,
         true_reward="returned as 0; the oracle sees backward spin times height, less what is near the ground",
         measure="prefrl_envs.measures:rotations",
         labels=900,
     ),
     _mujoco(
-        "HalfCheetahOneLeg", "half_cheetah_one_leg", tags=("mujoco", "behaviour"),
+        "HalfCheetahOneLeg", "half_cheetah_one_leg", tags=("mujoco", "behavior"),
         horizon=1000, clip_steps=30, fps=20, training_steps=1_000_000,
         true_reward="returned as 0; the oracle sees 1 + speed / 4 while only the rear leg can carry it, else -2",
         measure="prefrl_envs.measures:one_leg",

@@ -19,7 +19,7 @@ class Drawing(Protocol):
 
     @staticmethod
     def capture(env: gym.Env) -> np.ndarray | None:
-        """[S] what it takes to draw the current observation, or its screen [H, W, 3]; leaves all as it is."""
+        """[S] what draws the current observation, or its screen [H, W, 3]. Does not modify the environment."""
 
     def __init__(self, env: gym.Env, width: int, height: int) -> None:
         """Prepares to draw in `env`, which serves nothing else."""

@@ -1,4 +1,4 @@
-"""Enduro without winning: keep level with the other cars, the behaviour of sec. 3.2 in Christiano et al. 2017."""
+"""Enduro without winning: keep level with the other cars, the behavior of sec. 3.2 in Christiano et al. 2017."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ class Box(NamedTuple):
     """A part of the console's screen, in pixels; `bottom` and `right` are the first outside.
 
     Attributes:
-        colour: what is hidden where something else can be there too: pixels of this colour alone. None: all pixels.
+        color: what is hidden where something else can be there too: pixels of this color alone. None: all pixels.
     """
 
     top: int
     bottom: int
     left: int
     right: int
-    colour: tuple[int, int, int] | None = None
+    color: tuple[int, int, int] | None = None
 
 
 # What is painted over before anything is derived from a frame. "paper" is Christiano et al. 2017. "default" hides the
@@ -53,7 +53,7 @@ SCORE_BOXES: dict[str, dict[str, tuple[Box, ...]]] = {
         "Pong": (Box(0, 24, 0, 160),),
         "Qbert": (Box(4, 29, 28, 74),),
         "Seaquest": (Box(7, 32, 50, 140),),
-        "SpaceInvaders": (Box(8, 22, 0, 160), Box(185, 195, 84, 96, colour=(162, 134, 56))),
+        "SpaceInvaders": (Box(8, 22, 0, 160), Box(185, 195, 84, 96, color=(162, 134, 56))),
     },
 }
 
@@ -176,7 +176,7 @@ def _row(game: str, *tags: str, steps: int = 10_000_000) -> TaskSpec:
 
 _LEVEL = TaskSpec(
     id="prefrl/EnduroLevel-v0", entry_point="prefrl_envs.enduro:EnduroLevel", kwargs={"game": "Enduro"},
-    tags=("atari", "behaviour"), horizon=1000, clip_steps=25, fps=15, training_steps=1_000_000, labels=1300,
+    tags=("atari", "behavior"), horizon=1000, clip_steps=25, fps=15, training_steps=1_000_000, labels=1300,
     true_reward="returned as 0; the oracle sees how near its speed is to the others', half if no car is alongside",
     judged_by="sample", drawing="prefrl_envs.drawing:ScreenDrawing", options=AtariOptions, defaults=_DEFAULTS,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How well a behaviour without a reward is done, counted from an episode's render states: joint positions alone.
+"""How well a behavior without a reward is done, counted from an episode's render states: joint positions alone.
 
 Nothing in training reads these; they stand in summary.json. A measure maps [T, N, nq] positions of N episodes to
 its figures, each [N].

@@ -72,7 +72,7 @@ class Task:
         observe: physics to [..., O]: v5's observation, for a batch.
         reward: transition to [...], the true reward.
         fields: what `observe` and `reward` read besides qpos and qvel.
-        hidden: whether step() returns 0 instead: a behaviour has no reward but what people say.
+        hidden: whether step() returns 0 instead: a behavior has no reward but what people say.
         practice: arguments of `base` where an agent learns, and not where it is judged.
     """
 
@@ -247,7 +247,7 @@ class FlippingHopperEnv(HopperEnv):
 
     After a flip it is where it was before; v5's angle grows by 2 pi with each, so that every flip of an episode would
     have to be learned anew. v5's velocities, clipped, would make a fast flip look like a slow one. From the air it
-    comes upon landings before it can jump for them (reference state initialisation: Peng et al. 2018, DeepMimic).
+    comes upon landings before it can jump for them (reference state initialization: Peng et al. 2018, DeepMimic).
 
     Args:
         mid_flip: share of the episodes that begin in the air, turning backward; the others begin as v5's do.

@@ -3,7 +3,7 @@
 A console draws in bands: most rows of a screen repeat the row above. What is packed is which rows do not, and those
 rows, by zlib at level 1. Each screen is packed for itself, so that any part of an episode can be cut out.
 
-Measured on screens of 210x160 in colour (100,800 bytes) under random play, one core: Pong 220 bytes in 0.06 ms,
+Measured on screens of 210x160 in color (100,800 bytes) under random play, one core: Pong 220 bytes in 0.06 ms,
 Breakout 310 in 0.07, Space Invaders 1.3 KB in 0.12, Enduro 1.9 KB in 0.18, Q*bert 2.8 KB in 0.16; zlib alone takes
 0.2 ms, and four times the bytes in Pong. A clip of 25 from one stream is 4.0 KB in Pong, and 5.4 KB screen by screen.
 """
@@ -58,7 +58,7 @@ class Shown(NamedTuple):
     Attributes:
         size: width and height.
         whole: every pixel gets the same whole number of pixels in width, and in height: none is blurred, none is
-            larger than its neighbour.
+            larger than its neighbor.
     """
 
     size: tuple[int, int]

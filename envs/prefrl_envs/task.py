@@ -56,7 +56,7 @@ class TaskSpec:
         rewarded_by: what an agent that learns from the true reward is paid: its value, or its sign where values differ
             too much between tasks.
         scored: whether games end within an episode, each with a score in info["game_score"].
-        measure: "module:function" of what counts how well a behaviour is done; see `prefrl_envs.measures`.
+        measure: "module:function" of what counts how well a behavior is done; see `prefrl_envs.measures`.
         guide: one or two sentences for people who compare clips: what is to be seen, and what is better.
         options: dataclass of what can be chosen of the environment, its keyword arguments; None: nothing.
         defaults: settings that presets take for this task, beside those that they have for every task.

@@ -232,7 +232,7 @@ class TwoDials(Toy):
         return -float(sum(max(0, 5 - step) for step in range(1, horizon + 1)))
 
 
-def _square(frame: np.ndarray, x: float, y: float, colour: tuple[int, int, int], half: float = 0.05) -> None:
+def _square(frame: np.ndarray, x: float, y: float, color: tuple[int, int, int], half: float = 0.05) -> None:
     """Fills a square around (x, y), all in shares of the frame's side, from the top left."""
     top, left = max(0, int((y - half) * _SIDE)), max(0, int((x - half) * _SIDE))
-    frame[top : int((y + half) * _SIDE), left : int((x + half) * _SIDE)] = colour
+    frame[top : int((y + half) * _SIDE), left : int((x + half) * _SIDE)] = color

@@ -20,10 +20,9 @@ WARM_UP = 3  # calls before the recorded one: PyTorch's advice, so that all lazy
 class Graphed:
     """A function of tensors on a GPU, recorded once for tensors of these shapes, and then replayed.
 
-    It must not look at what it computes, nor at anything that changes between two calls other than what its tensors
-    hold: weights and statistics that are changed in place are followed, numbers of Python's are as they were. What it
-    draws comes from the GPU's own generator as ever; to record it draws nothing. It returns the same tensors each time,
-    overwritten by the next call.
+    The function must not branch on tensor values. A replay sees weights and statistics that were changed in place, and
+    Python's numbers as they were when it was recorded. Random numbers come from the GPU's own generator; recording
+    draws none. Every call returns the same tensors, which the next call overwrites.
     """
 
     def __init__(self, function: Callable[..., tuple[Tensor, ...]], *example: Tensor) -> None:

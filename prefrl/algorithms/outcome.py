@@ -25,7 +25,7 @@ from prefrl.runs.files import write_json
 from prefrl.runs.provenance import git_commit, peak_memory_mb, versions
 from prefrl.seeds import Purpose, generator_of, seed_of
 
-MEASURED_STEPS = 1000  # a behaviour is measured over so many, however short episodes are: what is begun must go on
+MEASURED_STEPS = 1000  # a behavior is measured over so many, however short episodes are: what is begun must go on
 
 SCREENS_KEPT = 240  # of an episode drawn from recorded screens: what a report shows, 0.1 MB in Pong
 
@@ -36,10 +36,10 @@ def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedb
     if learner.reward is not None:
         learner.reward.ensemble.save(run.reward_model, versions())
     record_episode(config, learner, run, "after")
-    write_json(run.summary_file, summarise(config, learner, run, feedback))
+    write_json(run.summary_file, summarize(config, learner, run, feedback))
 
 
-def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback) -> dict:
+def summarize(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback) -> dict:
     """The content of summary.json. Returns are true ones, of fresh episodes, of the agent's policy."""
     agent = learner.agent
     policy = as_judged(agent.policy, config.env_id)
@@ -82,7 +82,7 @@ def summarise(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
 
 
 def measure(config: RlhfConfig, policy: Actor) -> dict[str, float]:
-    """What the suite measures of a behaviour, by name: means over fresh episodes. Nothing where it measures nothing."""
+    """What the suite measures of a behavior, by name: means over fresh episodes. Nothing where it measures nothing."""
     row = find(config.env_id)
     if row is None or row.measure is None:
         return {}

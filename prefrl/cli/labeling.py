@@ -185,7 +185,7 @@ def _check_import(file: Path, where: str) -> None:
 
 @contextmanager
 def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject, PreferenceStore]]:
-    """What is labelled, and the store that its answers go to.
+    """What is labeled, and the store that its answers go to.
 
     Args:
         store: a database's URL; None for the run's own.

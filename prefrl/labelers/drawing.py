@@ -68,7 +68,7 @@ class PacedRenderer:
             PrefrlError: nothing draws this environment.
         """
         height = frame_height(shown, len(states), self._pace, self._aspect, before=self.size[1] or None)
-        height -= height % 2  # a video's colours are 2x2
+        height -= height % 2  # a video's colors are 2x2
         if height != self.size[1]:
             self.open(height)
             self._draw(states[:1])  # the first picture sets things up; it says nothing of the pace

@@ -28,7 +28,7 @@ class Oracle:
     4. tie, which overrules 2 and 3: |R(a) - R(b)| < `tie_within`, or equal U where beta is infinite.
 
     Beyond pairs: the order is drawn from Plackett-Luce with utilities beta U, a mistake turns all of it
-    round, and neighbours in it tie.
+    round, and neighbors in it tie.
 
     An answer depends on the seed and the query's content alone, not on what was asked before, when or in
     which process: a resumed run gets the answers of one that was never interrupted.

@@ -1,4 +1,4 @@
-"""What a person's hour of labelling is, whatever shows it: which pair next, on which side, answered, undone."""
+"""What a person's hour of labeling is, whatever shows it: which pair next, on which side, answered, undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is labelled, and what its trainer says of itself: the same for the window and the page."""
+"""What is labeled, and what its trainer says of itself: the same for the window and the page."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Lines = Mapping[str, Run]  # legend name -> x and y
 STEPS = "environment steps"
 LABELS = "labels, answered comparisons"
 TRUE_UNIT = "sum of true rewards"
-LEARNED_UNIT = "sum of normalised rewards"
+LEARNED_UNIT = "sum of normalized rewards"
 LEARNED = COLOURS[1:]  # what is learned is orange all over the page, what is true blue
 COUNT = COLOURS[5:]
 SPLITS = COLOURS[2:]  # training and held out: green and violet
@@ -39,15 +39,15 @@ def curves(run: RunRecord) -> str:
     if run.labels:
         true_by_label, learned_by_label = mean_by(labels, true), mean_by(labels, learned)
         panels += [
-            _panel("Learned return per episode", {"agent": (step, learned)}, STEPS, LEARNED_UNIT, colours=LEARNED),
-            _panel("Labels over steps", {"labels": (step, labels)}, STEPS, LABELS, smoothing=0, colours=COUNT),
+            _panel("Learned return per episode", {"agent": (step, learned)}, STEPS, LEARNED_UNIT, colors=LEARNED),
+            _panel("Labels over steps", {"labels": (step, labels)}, STEPS, LABELS, smoothing=0, colors=COUNT),
             _panel("True return against labels", {"agent": true_by_label}, LABELS, TRUE_UNIT),
             _panel(
                 "Learned return against labels",
                 {"agent": learned_by_label},
                 LABELS,
                 LEARNED_UNIT,
-                colours=LEARNED,
+                colors=LEARNED,
             ),
         ]
     lead = "Faint points are what was measured, lines their local mean."
@@ -75,7 +75,7 @@ def diagnostics(run: RunRecord) -> str:
             STEPS,
             "cross-entropy, nats",
             references={"chance, ln 2": math.log(2)},
-            colours=SPLITS,
+            colors=SPLITS,
         ),
         _panel(
             "Accuracy",
@@ -83,7 +83,7 @@ def diagnostics(run: RunRecord) -> str:
             STEPS,
             "answers predicted, %",
             references={"chance, 50 %": 50.0},
-            colours=SPLITS,
+            colors=SPLITS,
         ),
         _returns_scatter(run),
         _panel(
@@ -93,7 +93,7 @@ def diagnostics(run: RunRecord) -> str:
             "weight of the squared parameters",
             smoothing=0,
             log_y=True,
-            colours=SPLITS,
+            colors=SPLITS,
         ),
         _rewards_along_episode(run),
     ]

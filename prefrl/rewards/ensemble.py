@@ -80,10 +80,10 @@ class RewardEnsemble:
         Raises:
             PrefrlError: obs is not a dict with the names that the model reads.
         """
-        return self.normalised(obs, actions).mean(0).cpu().numpy()
+        return self.normalized(obs, actions).mean(0).cpu().numpy()
 
     @torch.no_grad()
-    def normalised(self, obs: Observations, actions: np.ndarray) -> Tensor:
+    def normalized(self, obs: Observations, actions: np.ndarray) -> Tensor:
         """[M, B] each member's prediction at mean 0 and the configured standard deviation."""
         self.inputs.check_names(obs)
         rows = max(1, self._part * len(actions) // self.inputs.steps(actions))

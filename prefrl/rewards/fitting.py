@@ -77,7 +77,7 @@ def fit(
 
 
 def _judged(sample: int | None) -> int | None:
-    """A third of what a pass has, which then takes a seventh of the fit's time; where that is all, all."""
+    """Number of recent comparisons to evaluate on: a third of `fit_sample`, or all of them."""
     return None if sample is None else max(sample // 3, 1)
 
 

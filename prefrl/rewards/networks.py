@@ -78,7 +78,7 @@ class RewardNetwork(nn.Module):
         self.head = dense((width, *hidden), members)
 
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
-        """obs: name -> [B, ...], actions [B, A] -> predicted rewards [M, B], not normalised."""
+        """obs: name -> [B, ...], actions [B, A] -> predicted rewards [M, B], not normalized."""
         shared = torch.cat([*(obs[name] for name in self.vectors), actions], dim=-1)[None]
         read = [by_member(made(obs[name]), self.members) for name, made in zip(self.images, self.trunks, strict=True)]
         return read_by(self.head, shared, *read)
@@ -98,7 +98,7 @@ class PaperCnn(nn.Module):
         self.head = dense((features_of(self.trunk, shape) // members, *hidden), members)
 
     def forward(self, obs: dict[str, Tensor], actions: Tensor) -> Tensor:
-        """obs: name -> [B, 4, 84, 84], actions [B, A] -> predicted rewards [M, B], not normalised."""
+        """obs: name -> [B, 4, 84, 84], actions [B, A] -> predicted rewards [M, B], not normalized."""
         (image,) = obs.values()
         return read_by(self.head, by_member(self.trunk(image), self.members))
 

@@ -24,7 +24,7 @@ NO_REMARKS = Remarks()
 
 @dataclass(frozen=True)
 class Counts:
-    """How far labelling is.
+    """How far labeling is.
 
     Attributes:
         asked: queries, all of them.
@@ -375,7 +375,7 @@ class PreferenceStore:
             return connection.execute(statements.last_query()).scalar_one()
 
     def counts(self) -> Counts:
-        """How far labelling is, all at one moment."""
+        """How far labeling is, all at one moment."""
         with self._reading.begin() as connection:
             return Counts(**connection.execute(statements.count_everything(self._clock())).one()._asdict())
 

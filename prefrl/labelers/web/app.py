@@ -1,4 +1,4 @@
-"""The labelling page as an ASGI application."""
+"""The labeling page as an ASGI application."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ def curve(records: Sequence[Record]) -> list[tuple[float, int]]:
 
 
 def curves(records: Mapping[str, Sequence[Record]]) -> list[tuple[str, list[tuple[float, int]]]]:
-    """(name, curve) of the first seven in `records` who labelled, in the order in which they began.
+    """(name, curve) of the first seven in `records` who labeled, in the order in which they began.
 
-    So a line keeps its colour while others overtake it. A pair that two have labelled counts in both of their
+    So a line keeps its color while others overtake it. A pair that two have labeled counts in both of their
     curves, and once in that of all.
     """
     found = [(name, curve(theirs)) for name, theirs in records.items()]

@@ -1,4 +1,4 @@
-"""The labelling window: two clips side by side, and a key says which is better."""
+"""The labeling window: two clips side by side, and a key says which is better."""
 
 from __future__ import annotations
 

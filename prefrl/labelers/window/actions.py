@@ -57,7 +57,7 @@ EXPLAINED = {
     Action.SKIP: "I can't tell; this pair is passed over",
     Action.UNDO: "Take the last answer back",
     Action.REPLAY: "Play both clips from the start",
-    Action.PAUSE: "Stop and go on",
+    Action.PAUSE: "Pause or resume",
     Action.SLOW: "A quarter of the speed",
     Action.HELP: "Show and hide this page",
     Action.LEAVE: "Leave; every answer is saved already",

@@ -38,12 +38,12 @@ def paint_control(layout: Layout, action: Action, state: ButtonState, surface: p
     width = cap if len(name) == 1 else layout.px(44)
     left = box.left + layout.px(CONTROL_INSET)
     keycap(surface, layout, Box(left, box.center[1] - cap // 2, width, cap), name, size=12)
-    colours = {ButtonState.ACTIVE: theme.ACCENT, ButtonState.RESTING: theme.MUTED}
+    colors = {ButtonState.ACTIVE: theme.ACCENT, ButtonState.RESTING: theme.MUTED}
     word = (left + width + layout.px(7), box.center[1])
-    write(surface, LABELS[action], word, layout.px(14), colours.get(state, theme.TEXT))
+    write(surface, LABELS[action], word, layout.px(14), colors.get(state, theme.TEXT))
 
 
-def _label_with_keys(surface: pygame.Surface, layout: Layout, box: Box, action: Action, colour: theme.Colour) -> None:
+def _label_with_keys(surface: pygame.Surface, layout: Layout, box: Box, action: Action, color: theme.Color) -> None:
     """Keys, then the word; on the right button the other way round, so that its arrow points outwards."""
     label, size, gap = LABELS[action], layout.px(17), layout.px(11)
     caps = CAPS[action][:1] if action is Action.SKIP else CAPS[action]
@@ -52,10 +52,10 @@ def _label_with_keys(surface: pygame.Surface, layout: Layout, box: Box, action: 
     label_width = text_width(label, size)
     x, y = box.center[0] - (caps_width + gap + label_width) // 2, box.center[1]
     if action is Action.RIGHT:
-        write(surface, label, (x, y), size, colour)
+        write(surface, label, (x, y), size, color)
         x, caps = x + label_width + gap, caps[::-1]
     for name in caps:
         keycap(surface, layout, Box(x, y - cap // 2, cap, cap), name)
         x += cap + between
     if action is not Action.RIGHT:
-        write(surface, label, (x - between + gap, y), size, colour)
+        write(surface, label, (x - between + gap, y), size, color)

@@ -23,7 +23,7 @@ def emptiness(trainer: Trainer, resume: str) -> tuple[str, str]:
         resume: the command that goes on with the training.
     """
     if trainer.content:
-        return "That was the last one", "All labels of this run are given. Thank you."
+        return "That was the last one", "This run has all the labels it needs. Thank you."
     if trainer.ended:
         return "The run has ended", "The agent has made all of its steps, and asks nothing more. Thank you."
     if trainer.running is False:

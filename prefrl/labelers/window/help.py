@@ -14,7 +14,7 @@ from prefrl.labelers.window.view import View
 WIDTH, ROW, PADDING, TITLE = 600, 34, 36, 62
 ADVICE = (
     "Judge all that happens in a clip, not only how it ends.",
-    "A tie teaches, too. What cannot be compared costs nothing: pass it over.",
+    "Ties are useful too. Skip what cannot be compared: it costs nothing.",
 )
 
 

@@ -1,4 +1,4 @@
-"""From a run's store to a person's answers: everything that a labelling window needs, put together."""
+"""From a run's store to a person's answers: everything that a labeling window needs, put together."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Boxes of the labelling screen.
+    """Boxes of the labeling screen.
 
     Attributes:
         unit: pixels per unit; 1 in a window of 1280x720.

@@ -74,7 +74,7 @@ def _paint_clip(
     layout: Layout,
     moment: Moment,
     box: Box,
-    line: theme.Colour,
+    line: theme.Color,
     picture: pygame.Surface | None,
     surface: pygame.Surface,
 ) -> None:
@@ -101,11 +101,11 @@ def _words(layout: Layout, view: View, surface: pygame.Surface) -> None:
 
 
 def _breath(layout: Layout, moment: Moment, surface: pygame.Surface) -> None:
-    colour = theme.blend(theme.LINE, theme.ACCENT, moment.breath)
-    dot(surface, layout.dot.center, layout.dot.width // 2, colour)
+    color = theme.blend(theme.LINE, theme.ACCENT, moment.breath)
+    dot(surface, layout.dot.center, layout.dot.width // 2, color)
 
 
 def _figures(layout: Layout, view: View, surface: pygame.Surface) -> None:
     box = layout.figures
-    text, colour = (view.notice, theme.ACCENT) if view.notice else ("   ·   ".join(view.figures), theme.MUTED)
-    write(surface, text, (box.right, box.center[1]), layout.px(14), colour, align=1, width=box.width)
+    text, color = (view.notice, theme.ACCENT) if view.notice else ("   ·   ".join(view.figures), theme.MUTED)
+    write(surface, text, (box.right, box.center[1]), layout.px(14), color, align=1, width=box.width)

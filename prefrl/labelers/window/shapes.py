@@ -7,38 +7,38 @@ from functools import lru_cache
 import pygame
 
 from prefrl.labelers.window.layout import Box
-from prefrl.labelers.window.theme import Colour, font
+from prefrl.labelers.window.theme import Color, font
 
 FINER = 4  # shapes are drawn so many times as large, and scaled down
 
 
-def rounded(surface: pygame.Surface, box: Box, radius: int, colour: Colour) -> None:
+def rounded(surface: pygame.Surface, box: Box, radius: int, color: Color) -> None:
     """A filled rectangle with round corners."""
     radius = min(radius, box.width // 2, box.height // 2)
-    surface.fill(colour, (box.left + radius, box.top, box.width - 2 * radius, box.height))
-    surface.fill(colour, (box.left, box.top + radius, box.width, box.height - 2 * radius))
-    _corners(surface, box, radius, _disc(radius, colour))
+    surface.fill(color, (box.left + radius, box.top, box.width - 2 * radius, box.height))
+    surface.fill(color, (box.left, box.top + radius, box.width, box.height - 2 * radius))
+    _corners(surface, box, radius, _disc(radius, color))
 
 
-def round_off(surface: pygame.Surface, box: Box, radius: int, colour: Colour) -> None:
-    """Covers the corners of a picture, so that it looks rounded on a ground of `colour`."""
-    _corners(surface, box, radius, _hole(radius, colour))
+def round_off(surface: pygame.Surface, box: Box, radius: int, color: Color) -> None:
+    """Covers the corners of a picture, so that it looks rounded on a ground of `color`."""
+    _corners(surface, box, radius, _hole(radius, color))
 
 
-def framed(surface: pygame.Surface, box: Box, radius: int, fill: Colour, line: Colour, width: int) -> None:
+def framed(surface: pygame.Surface, box: Box, radius: int, fill: Color, line: Color, width: int) -> None:
     """A filled rectangle with round corners and a line around it, inside the box."""
     rounded(surface, box, radius, line)
     rounded(surface, box.grown(-width), max(1, radius - width), fill)
 
 
-def dot(surface: pygame.Surface, center: tuple[int, int], radius: int, colour: Colour) -> None:
-    surface.blit(_disc(radius, colour), (center[0] - radius, center[1] - radius))
+def dot(surface: pygame.Surface, center: tuple[int, int], radius: int, color: Color) -> None:
+    surface.blit(_disc(radius, color), (center[0] - radius, center[1] - radius))
 
 
-def arrow(surface: pygame.Surface, box: Box, direction: str, colour: Colour) -> None:
+def arrow(surface: pygame.Surface, box: Box, direction: str, color: Color) -> None:
     """An arrow "left", "right" or "down", in the middle of a box."""
     size = box.height
-    picture = _arrow(size, direction, colour)
+    picture = _arrow(size, direction, color)
     surface.blit(picture, (box.center[0] - size // 2, box.center[1] - size // 2))
 
 
@@ -51,7 +51,7 @@ def write(
     text: str,
     at: tuple[int, int],
     pixels: int,
-    colour: Colour,
+    color: Color,
     *,
     bold: bool = False,
     align: float = 0.0,
@@ -65,7 +65,7 @@ def write(
     """
     if width is not None:
         text, pixels = fit(text, pixels, bold, width)
-    picture = _written(text, pixels, bold, colour)
+    picture = _written(text, pixels, bold, color)
     surface.blit(picture, (at[0] - round(align * picture.get_width()), at[1] - picture.get_height() // 2))
 
 
@@ -82,8 +82,8 @@ def fit(text: str, pixels: int, bold: bool, width: int) -> tuple[str, int]:
 
 
 @lru_cache(maxsize=256)
-def _written(text: str, pixels: int, bold: bool, colour: Colour) -> pygame.Surface:
-    return font(pixels, bold).render(text, True, colour)
+def _written(text: str, pixels: int, bold: bool, color: Color) -> pygame.Surface:
+    return font(pixels, bold).render(text, True, color)
 
 
 def _corners(surface: pygame.Surface, box: Box, radius: int, disc: pygame.Surface) -> None:
@@ -93,29 +93,29 @@ def _corners(surface: pygame.Surface, box: Box, radius: int, disc: pygame.Surfac
 
 
 @lru_cache(maxsize=256)
-def _disc(radius: int, colour: Colour) -> pygame.Surface:
+def _disc(radius: int, color: Color) -> pygame.Surface:
     fine = pygame.Surface((2 * radius * FINER, 2 * radius * FINER), pygame.SRCALPHA)
-    fine.fill((*colour, 0))
-    pygame.draw.circle(fine, colour, (radius * FINER, radius * FINER), radius * FINER)
+    fine.fill((*color, 0))
+    pygame.draw.circle(fine, color, (radius * FINER, radius * FINER), radius * FINER)
     return pygame.transform.smoothscale(fine, (2 * radius, 2 * radius))
 
 
 @lru_cache(maxsize=256)
-def _hole(radius: int, colour: Colour) -> pygame.Surface:
+def _hole(radius: int, color: Color) -> pygame.Surface:
     fine = pygame.Surface((2 * radius * FINER, 2 * radius * FINER), pygame.SRCALPHA)
-    fine.fill(colour)
-    pygame.draw.circle(fine, (*colour, 0), (radius * FINER, radius * FINER), radius * FINER)
+    fine.fill(color)
+    pygame.draw.circle(fine, (*color, 0), (radius * FINER, radius * FINER), radius * FINER)
     return pygame.transform.smoothscale(fine, (2 * radius, 2 * radius))
 
 
 @lru_cache(maxsize=64)
-def _arrow(size: int, direction: str, colour: Colour) -> pygame.Surface:
+def _arrow(size: int, direction: str, color: Color) -> pygame.Surface:
     side = size * FINER
     fine = pygame.Surface((side, side), pygame.SRCALPHA)
-    fine.fill((*colour, 0))
+    fine.fill((*color, 0))
     middle, tip, tail, wing, thick = side // 2, int(0.28 * side), int(0.72 * side), int(0.16 * side), side // 14
-    pygame.draw.line(fine, colour, (tip, middle), (tail, middle), thick)
+    pygame.draw.line(fine, color, (tip, middle), (tail, middle), thick)
     for way in (-1, 1):
-        pygame.draw.line(fine, colour, (tip, middle), (tip + wing, middle + way * wing), thick + FINER // 2)
+        pygame.draw.line(fine, color, (tip, middle), (tip + wing, middle + way * wing), thick + FINER // 2)
     turned = pygame.transform.rotate(fine, {"left": 0, "down": 90, "right": 180}[direction])
     return pygame.transform.smoothscale(turned, (size, size))

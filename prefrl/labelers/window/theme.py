@@ -1,4 +1,4 @@
-"""Colours and type: a dark neutral room, one accent, and a typeface that the system has."""
+"""Colors and type: a dark neutral room, one accent, and a typeface that the system has."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pygame
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-BACKGROUND: Colour = (22, 24, 27)
-PANEL: Colour = (31, 34, 38)
-BUTTON: Colour = (36, 39, 44)
-HOVERED: Colour = (46, 50, 56)
-PRESSED: Colour = (29, 31, 35)
-LINE: Colour = (62, 67, 75)
-FOCUS: Colour = (104, 111, 121)
-TEXT: Colour = (233, 235, 238)
-MUTED: Colour = (156, 162, 171)  # 7 : 1 against the background
-ACCENT: Colour = (112, 190, 178)
+BACKGROUND: Color = (22, 24, 27)
+PANEL: Color = (31, 34, 38)
+BUTTON: Color = (36, 39, 44)
+HOVERED: Color = (46, 50, 56)
+PRESSED: Color = (29, 31, 35)
+LINE: Color = (62, 67, 75)
+FOCUS: Color = (104, 111, 121)
+TEXT: Color = (233, 235, 238)
+MUTED: Color = (156, 162, 171)  # 7 : 1 against the background
+ACCENT: Color = (112, 190, 178)
 
 FAMILIES = (
     "inter", "sfprotext", "segoeui", "helveticaneue", "ubuntu", "cantarell", "notosans", "opensans", "roboto",
@@ -50,7 +50,7 @@ def _font_file(bold: bool) -> str | None:
     return str(file) if file.exists() else None
 
 
-def blend(one: Colour, other: Colour, share: float) -> Colour:
+def blend(one: Color, other: Color, share: float) -> Color:
     """`one` with a share of `other`, from 0 to 1."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue

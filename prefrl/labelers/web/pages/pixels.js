@@ -1,4 +1,4 @@
-// Recorded screens are shown in whole pixels: none is blurred, none is larger than its neighbour.
+// Recorded screens are shown in whole pixels: none is blurred, none is larger than its neighbor.
 
 const CELL = { across: 4, down: 2 }; // of a recorded pixel in the video, as in prefrl/clips.py
 const NARROWEST = 4 / 3, WIDEST = 2; // of a pixel as it is shown, width to height, as in prefrl_envs/screens.py
