@@ -1,4 +1,4 @@
-"""What `prefrl answers` shows of a store."""
+"""Tables of `prefrl answers`."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class RlhfConfig:
 
 
 def _has_password(location: str | None) -> bool:
-    """Whether there is one in a database's URL; a path has none."""
+    """Whether a database's URL has a password; a path has none."""
     if location is None or "://" not in location:
         return False
     try:

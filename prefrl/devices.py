@@ -1,4 +1,4 @@
-"""Where networks compute."""
+"""The device of the networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prefrl.core.registry import look_up
 
 
 def choose_device(name: str) -> str:
-    """What `name` stands for: auto is cuda where there is one, else cpu (which is faster than mps for small networks).
+    """Resolves a name: auto is cuda where there is one, else cpu (which is faster than mps for small networks).
 
     Raises:
         PrefrlError: not a device, or not one of this machine's.

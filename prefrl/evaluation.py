@@ -1,4 +1,4 @@
-"""What a policy's episodes are worth: rollouts of fresh episodes, on the true reward."""
+"""Evaluation of policies: fresh episodes, judged by the true reward."""
 
 from __future__ import annotations
 

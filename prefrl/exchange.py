@@ -126,7 +126,7 @@ def _pairs(batch: Iterable[tuple[Query, Record]]) -> Iterator[tuple[Record, Segm
 
 
 def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
-    """Whole or not at all; returns the number of rows."""
+    """Writes the file completely or not at all; returns the number of rows."""
     if path.suffix != ".parquet":
         raise PrefrlError(f"cannot write {path}: comparisons are written as Parquet, to a name that ends in .parquet")
     if not path.parent.is_dir():
@@ -264,7 +264,7 @@ def _check_alike(path: Path, kept: Segment, given: Segment) -> None:
 
 
 def _kind(segment: Segment) -> str:
-    """What segments that are trained on together have in common, in words.
+    """Describes what segments must have in common to be trained on together.
 
     Neither oracle rewards, which a segment has only where they differ from the true ones, nor render states: recorded
     screens are packed as small as each segment's allow.

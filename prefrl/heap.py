@@ -1,4 +1,4 @@
-"""How this process asks the operating system for memory."""
+"""Settings of the memory allocator."""
 
 from __future__ import annotations
 

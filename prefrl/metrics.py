@@ -1,4 +1,4 @@
-"""How good a reward model, a run or a labeler is: arrays in, numbers out."""
+"""Metrics of reward models, runs and labelers: arrays in, numbers out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def normalized_return(true_return: float, random_return: float, reference_return
 
 
 def wilson_interval(count: int, of: int) -> tuple[float, float]:
-    """Where the chance of something that happened `count` times of `of` lies, with 95 % confidence.
+    """The 95 % interval of a probability, for something that happened `count` times of `of`.
 
     Wilson 1927; unlike the normal approximation it is right for few and for all.
     """

@@ -125,7 +125,7 @@ def has_own_settings(preset: str, env_id: str) -> bool:
 
 
 def own_settings(preset: str, env_id: str, part: str) -> Settings:
-    """What the environment's suite sets in a part of the preset."""
+    """The settings that the environment's suite has for a part of the preset."""
     row = find(env_id)
     if row is None:
         return {}

@@ -1,4 +1,4 @@
-"""What the processor can do."""
+"""Features of the processor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cpu_name() -> str:
 
 
 def has_flag(flag: str) -> bool:
-    """Whether Linux says so; elsewhere nothing does."""
+    """Whether Linux reports the feature; False on other systems."""
     return flag in _facts().get("flags", "").split()
 
 

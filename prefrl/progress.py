@@ -1,4 +1,4 @@
-"""What a person sees of a run while it trains: a bar in a terminal, a line now and then elsewhere."""
+"""Progress of a run while it trains: a bar in a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 

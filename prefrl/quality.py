@@ -1,4 +1,4 @@
-"""How good labels are: what labelers answered, how fast, how evenly, and whether they agree."""
+"""Quality of labels: their number, speed, balance, consistency, and agreement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Quality:
-    """Of the answers of one labeler, or of all.
+    """Quality of the answers of one labeler, or of all.
 
     Attributes:
         answers: that stand; repeats are counted beside them.
@@ -121,7 +121,7 @@ def _alike(one: Answer, other: Answer) -> bool:
 
 
 def agreement(records: Sequence[Record]) -> Agreement:
-    """How far labelers agree; repeats and withdrawn answers do not count."""
+    """Computes the agreement of labelers; repeats and withdrawn answers do not count."""
     compared: dict[str, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for record in records:
         pairs = verdicts(record.answer)

@@ -1,4 +1,4 @@
-"""What a labeler is asked, and what it may answer."""
+"""Queries and answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def usual_kind(labeler: str) -> LabelerKind:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a labeler said of the segments of one query.
+    """A labeler's answer to one query.
 
     Attributes:
         ranks: one number a segment, in the query's order, 0 for the best; equal numbers are a tie.
@@ -54,7 +54,7 @@ INCOMPARABLE = Answer(None)
 
 @dataclass(frozen=True)
 class Remarks:
-    """What a labeler may add to an answer; each may be missing.
+    """Optional additions to an answer.
 
     Attributes:
         strength: how much better the better segment is, on the labeling tool's own scale.
@@ -115,7 +115,7 @@ class Query:
 
     @property
     def pair(self) -> Pair:
-        """What is compared, whatever is shown first, and whenever."""
+        """The segments that are compared, regardless of their order and of the step."""
         return frozenset(segment.id for segment in self.segments)
 
 

@@ -181,7 +181,7 @@ class Recorder(VecEnvWrapper):
         )
 
     def get_state(self) -> State | None:
-        """Where everything is between two rollouts; None where an environment cannot say (`prefrl_envs.snapshots`)."""
+        """State of the environments between two rollouts; None if one cannot give it (`prefrl_envs.snapshots`)."""
         assert not self._steps, "steps that were not taken would be lost"
         venv: Any = self.venv
         state: State | None = venv.get_state()

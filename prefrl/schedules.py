@@ -1,4 +1,4 @@
-"""How many labels are due after t steps. Every schedule starts at the initial labels and ends at the budget."""
+"""The number of labels due after t steps. A schedule starts at the initial labels and ends at the budget."""
 
 from __future__ import annotations
 

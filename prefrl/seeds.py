@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What numbers are drawn for. A number, once given, stays: it is what a seed means."""
+    """Purposes of random numbers. Their values never change: runs depend on them."""
 
     POLICY = 0  # first weights of the agent
     REWARD_MODEL = 1  # first weights of the ensemble

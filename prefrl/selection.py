@@ -31,7 +31,7 @@ class Candidates:
         return self.returns.shape[1]
 
     def part(self, places: np.ndarray) -> Candidates:
-        """Those with these indices."""
+        """The candidates with these indices."""
         return Candidates(self.returns[:, places], lambda: self.features[places])
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a run goes."""
+"""Timers for the parts of a run."""
 
 from __future__ import annotations
 

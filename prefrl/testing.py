@@ -1,4 +1,4 @@
-"""What it takes to test against synthetic preferences: `pytest_plugins = ["prefrl.testing"]` in a conftest.py.
+"""Fixtures for tests against synthetic preferences: `pytest_plugins = ["prefrl.testing"]` in a conftest.py.
 
 The fixtures are of random steps whose true reward is the first number of the observation, so that a reward
 model has something to find. The functions behind them make more of the same.
@@ -64,7 +64,7 @@ def random_queries(number: int, rng: np.random.Generator, *, length: int = 10) -
 
 
 def answered_by(oracle: Oracle, queries: list[Query]) -> list[Comparison]:
-    """What the oracle says of each query, without a store."""
+    """The oracle's answers to queries, without a store."""
     answers = oracle.label(queries)
     return [Comparison(query, answer, oracle.name) for query, answer in zip(queries, answers, strict=True)]
 

@@ -91,7 +91,7 @@ def boxes_of(game: str, boxes: str | Sequence[Sequence], screen: tuple[int, int]
 
 
 def penalty_of(game: str, end_penalty: float | None) -> float:
-    """What the oracle takes off at a game's end: as given, or the game's own.
+    """Points that the oracle takes off at a game's end: as given, or the game's own.
 
     Raises:
         PrefrlError: a negative one, or none that is a number.
@@ -115,7 +115,7 @@ def load(game: str) -> ale_py.ALEInterface:
 
 
 def rom_path(game: str) -> Any:
-    """Where the game's ROM lies; PrefrlError as in `load`."""
+    """Path of the game's ROM; PrefrlError as in `load`."""
     if game not in roms():
         raise PrefrlError(unknown_game(game))
     try:
@@ -166,7 +166,7 @@ class Console:
         return len(self._actions)
 
     def seed(self, seed: int) -> None:
-        """What follows depends on the seed alone, in [0, 2**31), and not on what came before.
+        """Seeds the game: later steps depend on the seed alone, in [0, 2**31), not on earlier ones.
 
         As ALE's vector environment does it: the ROM is loaded anew, and no-ops have a generator of their own.
         """
@@ -208,7 +208,7 @@ class Console:
         return Played(float(score), None, False)
 
     def get_state(self) -> State:
-        """All that the next steps depend on; see `prefrl_envs.snapshots`. The screen is no part of it."""
+        """State on which the next steps depend, without the screen; see `prefrl_envs.snapshots`."""
         _, keys, position, *_ = self._twister.get_state()
         return {
             "ale": np.frombuffer(self.ale.cloneSystemState().serialize(), np.uint8),
@@ -292,7 +292,7 @@ class AtariGame(gym.Env):
         return self._shown
 
     def get_state(self) -> State:
-        """All that the next steps depend on, and the current screen; see `prefrl_envs.snapshots`."""
+        """State on which the next steps depend, and the current screen; see `prefrl_envs.snapshots`."""
         assert self._stack is not None, "reset() comes before get_state()"
         own = {"stack": self._stack.copy(), "shown": self._shown.copy(), "generator": generator_state(self.np_random)}
         return own | add_prefix("console.", self._console.get_state())

@@ -134,7 +134,7 @@ class AtariBatch:
         return sum(part.cpu_seconds for part in self._parts if isinstance(part, RemoteConsoles))
 
     def get_state(self) -> State:
-        """All that the next steps depend on, and what is seen; see `prefrl_envs.snapshots`."""
+        """State on which the next steps depend, and the observations; see `prefrl_envs.snapshots`."""
         state = {
             "stacks": self._stacks.copy(),
             "screens": screens.pack(self._seen.screens),
@@ -159,7 +159,7 @@ class AtariBatch:
             part.set_state(consoles)
 
     def env(self, _: int) -> AtariBatch:
-        """Where attributes of a copy are looked for: the consoles themselves are out of reach."""
+        """The object whose attributes a copy shows: the consoles themselves live in other processes."""
         return self
 
     def close(self) -> None:

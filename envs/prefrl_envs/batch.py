@@ -61,16 +61,16 @@ class Batch(Protocol):
         """[N, ...] what it takes to draw the current observations."""
 
     def get_state(self) -> State:
-        """All that the next steps depend on; see `prefrl_envs.snapshots`."""
+        """State on which the next steps depend; see `prefrl_envs.snapshots`."""
 
     def set_state(self, state: State) -> None:
         """The inverse of `get_state`."""
 
     def env(self, index: int) -> Any:
-        """What to look for attributes of a copy in; what is done to it does not come back."""
+        """The object whose attributes a copy shows; changes to it have no effect."""
 
     def close(self) -> None: ...
 
 
 MakeBatch = Callable[[TaskConfig, int, int, bool], Batch]
-"""What `TaskSpec.batched` names: the task, N, threads that step, and whether an agent learns in it -> the copies."""
+"""The type of `TaskSpec.batched`: task, N, threads, and whether an agent learns in the copies -> the copies."""

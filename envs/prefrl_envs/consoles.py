@@ -29,7 +29,7 @@ from prefrl_envs.snapshots import State, add_prefix, under
 
 
 class Seen(NamedTuple):
-    """What K consoles show.
+    """The output of K consoles.
 
     Attributes:
         screens: [K, H, W, 3] in color, as people see them.
@@ -80,11 +80,11 @@ class Consoles:
         self._look(seen)
 
     def finish(self, seen: Seen) -> list[Played]:
-        """What came of the step that was begun, on every console."""
+        """Returns the result of the step that was begun, on every console."""
         return self._played
 
     def get_state(self) -> State:
-        """Of all consoles; see `prefrl_envs.snapshots`."""
+        """State of all consoles; see `prefrl_envs.snapshots`."""
         return {
             name: array
             for row, console in enumerate(self._consoles)

@@ -16,7 +16,7 @@ OTHERS_SPEED = 24
 
 
 def levelness(memory: np.ndarray) -> float:
-    """How level my car is with the others, from 0 to 1: what the oracle compares by.
+    """How level the car is with the others, from 0 to 1; the oracle compares by it.
 
     One, less the difference of the speeds as a share of the others', and half of that while no car is beside mine. So
     driving beside a car beats driving alone at the same speed, and that beats both falling behind and racing: at twice

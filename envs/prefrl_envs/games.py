@@ -115,7 +115,7 @@ def unknown_game(name: str) -> str:
 
 
 def bare(name: str) -> str:
-    """Of a name that ALE, Gymnasium or a person has for a game what tells it: "ALE/Pong-v5", "PongNoFrameskip-v4"."""
+    """Strips a game's name of prefix, version and variant: "ALE/Pong-v5" and "PongNoFrameskip-v4" are "pong"."""
     words = re.sub(r"(NoFrameskip|Deterministic)?(-ram)?(-v\d+)?$", "", name.rpartition("/")[2], flags=re.IGNORECASE)
     return re.sub(r"[^a-z0-9]", "", words.lower())
 
@@ -202,7 +202,7 @@ SUITE = Suite("atari", (*_PAPER, _LEVEL), _others())
 
 
 def visible_score(task: TaskConfig) -> str | None:
-    """What to say of a game whose score agent and reward model see; None of any other task."""
+    """The warning about a game whose score agent and reward model see; None for any other task."""
     row = next((row for row in SUITE.tasks + SUITE.others if row.id == task.id), None)
     if row is None:
         spec = gym.spec(task.id.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""How well a behavior without a reward is done, counted from an episode's render states: joint positions alone.
+"""Measures of behaviors without a reward, computed from an episode's render states: joint positions alone.
 
 Nothing in training reads these; they stand in summary.json. A measure maps [T, N, nq] positions of N episodes to
 its figures, each [N].
@@ -51,7 +51,7 @@ def _turns(pitch: np.ndarray, broken: np.ndarray) -> int:
 
 
 def one_leg(states: np.ndarray) -> Measures:
-    """How the cheetah runs on its rear leg in each episode.
+    """Measures of the cheetah's running on its rear leg, for each episode.
 
     `one_leg_share`: share of the steps that belong to stretches of at least 1 s during which the front leg never
     touches the ground and the trunk stays up. Each step for itself would say little: of a plain gallop's steps, too,

@@ -65,7 +65,7 @@ class Transition(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """What makes a task of a Gymnasium v5 environment; called, it makes the environment.
+    """Recipe for a task from a Gymnasium v5 environment; a call makes the environment.
 
     Attributes:
         base: makes the v5 environment.

@@ -53,7 +53,7 @@ def unpack(state: np.ndarray) -> np.ndarray:
 
 
 class Shown(NamedTuple):
-    """How large a screen is shown.
+    """Size at which a screen is shown.
 
     Attributes:
         size: width and height.

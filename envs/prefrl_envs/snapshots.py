@@ -1,4 +1,4 @@
-"""Where an environment is, as arrays: saved in the middle of an episode, it goes on from there bit for bit.
+"""States of environments as arrays: saved in the middle of an episode, one continues bit for bit.
 
 An environment takes part by two methods: `get_state()`, which gives arrays by name, and `set_state(state)`. The suite's
 have them; one from elsewhere may, and so may a wrapper, which then speaks for all that is inside it. No pickles.
@@ -60,7 +60,7 @@ _WITHOUT_STATE = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
 
 
 def _own_state(layer: Any) -> State | None:
-    """What a layer gives of itself; None where it may have a state and gives none, or not by these methods."""
+    """The state of a layer; None if it may have a state that these methods do not give."""
     if isinstance(layer, TimeLimit):
         return {_ELAPSED: np.array(layer._elapsed_steps or 0)}
     if not (hasattr(layer, "get_state") and hasattr(layer, "set_state")):

@@ -89,7 +89,7 @@ class Suites:
 
 
 def _place(point: EntryPoint) -> tuple[int, str]:
-    """Where a suite comes in the order of all: ours first, others by their names."""
+    """Sort key of a suite: ours first, others by their names."""
     return (OURS.index(point.value), "") if point.value in OURS else (len(OURS), point.name)
 
 
@@ -192,7 +192,7 @@ def render_without_display() -> None:
 
 
 def _short(env_id: str) -> str:
-    """What names are compared by: "prefrl/SpaceInvaders-v0" and "space_invaders" are "spaceinvaders"."""
+    """Normalizes a name for comparison: "prefrl/SpaceInvaders-v0" and "space_invaders" are "spaceinvaders"."""
     return env_id.lower().removeprefix(_NAMESPACE).removesuffix("-v0").replace("_", "")
 
 

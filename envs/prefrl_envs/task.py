@@ -1,4 +1,4 @@
-"""What a task is: a row of a suite's table, and the one value that travels of it."""
+"""Tasks: a row of a suite's table, and the one value that travels through the code."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
 
 class Toy(gym.Env, ABC):
-    """What the four share: state is all there is, nothing ends an episode, and a frame shows the state.
+    """The common part of the toys: the state is complete, episodes never end early, and a frame shows the state.
 
     Subclasses start, move and pay; `state` is what it takes to draw the current observation.
     """
@@ -43,7 +43,7 @@ class Toy(gym.Env, ABC):
         return self.observation(), true_reward, False, False, {"true_reward": true_reward}
 
     def get_state(self) -> State:
-        """All that the next steps depend on; see `prefrl_envs.snapshots`."""
+        """State on which the next steps depend; see `prefrl_envs.snapshots`."""
         return {"state": self.state.copy(), "generator": generator_state(self.np_random)}
 
     def set_state(self, state: State) -> None:
@@ -67,11 +67,11 @@ class Toy(gym.Env, ABC):
 
     @abstractmethod
     def true_reward(self) -> float:
-        """What the state is worth."""
+        """The reward of the state."""
 
     @abstractmethod
     def observation(self) -> Any:
-        """What the agent sees of the state."""
+        """The observation of the state."""
 
     @abstractmethod
     def draw(self, frame: np.ndarray) -> None:

@@ -99,7 +99,7 @@ class MujocoBatch:
         return self._physics.qpos.astype(np.float32)
 
     def get_state(self) -> State:
-        """All that the next steps depend on; see `prefrl_envs.snapshots`.
+        """State on which the next steps depend; see `prefrl_envs.snapshots`.
 
         Simulations [N, S] with their warm start, elapsed steps [], generators as JSON.
         """

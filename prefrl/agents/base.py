@@ -1,4 +1,4 @@
-"""What a training loop knows of an agent. No module outside prefrl.agents names an algorithm of SB3's."""
+"""The protocol of agents. No module outside prefrl.agents names an algorithm of SB3's."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from prefrl.moments import RunningMoments
 PREPARED = 256  # observations at a time: in float32 as many images take 29 MB
 
 SAMPLED = ("observations", "actions", "values", "log_probs", "advantages", "returns")
-"""What a minibatch is made of, in the order of RolloutBufferSamples."""
+"""The arrays of a minibatch, in the order of RolloutBufferSamples."""
 
 
 class ReturnScale:

@@ -164,7 +164,7 @@ class CnnPolicy(ActorCriticCnnPolicy):
         return actions, values, log_probs
 
     def _drawn(self, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What SB3's `forward` gives, to the bit, without torch.distributions, which checks all that it is given."""
+        """Computes SB3's `forward` bit for bit, without the checks of torch.distributions."""
         latent_policy, latent_value = self.mlp_extractor(self.extract_features(obs))
         logits = self.action_net(latent_policy)
         log_probs = logits - logits.logsumexp(-1, keepdim=True)
@@ -180,7 +180,7 @@ class CnnPolicy(ActorCriticCnnPolicy):
         self.features_extractor.put_channels_last()
 
     def extract_features(self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor | None = None) -> Tensor:
-        """Of images as they are, or centred already, as the rollout buffer has them for all passes of an update.
+        """Features of raw images, or of centred ones, as the rollout buffer has them for all passes of an update.
 
         SB3 would first write the images out as float32, which takes as long as the first convolution.
         """

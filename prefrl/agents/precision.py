@@ -21,7 +21,7 @@ FAST_BF16 = ("amx_bf16", "avx512_bf16")
 
 
 def choose_precision(name: Literal["auto"] | Precision, observation_space: spaces.Space, device: str) -> Precision:
-    """What `name` stands for, fp32 or bf16; auto is bf16 for images where the device computes in it.
+    """Resolves `name` to fp32 or bf16. For images, auto is bf16 where the device computes in it.
 
     Raises:
         PrefrlError: bf16 for observations that no network of convolutions reads.

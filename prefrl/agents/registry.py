@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AgentEntry:
-    """Where to find the parts of an agent, each as "module:name".
+    """The places of an agent's parts, each as "module:name".
 
     Attributes:
         settings: a subclass of `AgentConfig`.

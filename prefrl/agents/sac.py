@@ -30,7 +30,7 @@ from prefrl.segments import as_dict, flattened, map_arrays, part_of
 
 REPLAY = "replay.safetensors"
 ARRAYS = ("actions", "rewards", "dones", "timeouts")
-"""What the replay keeps of a step besides the observations before and after it."""
+"""Arrays in the replay besides the observations before and after each step."""
 
 
 class SacAgent(Sb3Agent[SAC]):

@@ -1,4 +1,4 @@
-"""What agents of Stable-Baselines3's have in common: their policy, exploration, checkpoints."""
+"""The common part of agents of Stable-Baselines3: policy, exploration, checkpoints."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class Sb3Agent(ABC, Generic[Algorithm]):
     def _optimizers(self) -> list[torch.optim.Optimizer]: ...
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps beside SB3's zip."""
+        """The tensors that a checkpoint keeps beside SB3's zip."""
         return {}
 
     def _load_tensors(self, tensors: dict[str, Tensor]) -> None:
@@ -221,7 +221,7 @@ class Sb3Agent(ABC, Generic[Algorithm]):
         self._average.update_parameters(self._model.policy)
 
     def _position(self) -> State:
-        """What the agent saw last, between two rollouts. Empty before the first."""
+        """The latest observations, between two rollouts. Empty before the first."""
         seen: Any = self._model._last_obs
         starts: Any = self._model._last_episode_starts
         if seen is None:

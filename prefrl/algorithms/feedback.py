@@ -1,4 +1,4 @@
-"""Where comparisons come from while an agent trains: an oracle inside the loop, or people in processes of their own."""
+"""Sources of comparisons while an agent trains: a labeler inside the loop, or people in other processes."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class NoFeedback(Feedback):
 
 
 class Comparisons(Feedback):
-    """What both ways of asking have in common: a schedule, a pool, a store, and a reward model.
+    """The common part of both sources: a schedule, a pool, a store, and a reward model.
 
     Attributes:
         dataset: the comparisons that are learned from.
@@ -165,7 +165,7 @@ class Comparisons(Feedback):
 
 
 def number_kept(steps: Sequence[int], window: int | None) -> int:
-    """How many of the latest comparisons the reward model is trained on.
+    """Number of the latest comparisons that the reward model is trained on.
 
     Args:
         steps: of their queries, in the order of asking.
@@ -216,7 +216,7 @@ class LabelerFeedback(Comparisons):
         return True
 
     def _past(self) -> Past:
-        """What the run has asked so far, by step and nonce of what it asks next."""
+        """The queries that the run has asked so far, by step and nonce of the next ones."""
         step, asked = self._learner.step, self._learner.asked
         nonce = asked[1] + 1 if asked is not None and asked[0] == step else 0
         return Past(step, nonce, self._learner.known_queries)

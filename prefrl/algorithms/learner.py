@@ -25,7 +25,7 @@ from prefrl.tensors import tensors_under
 
 REWARD, POOL = "reward.safetensors", "pool.safetensors"
 TENSORS_0_2, EPISODES_0_2 = "tensors.safetensors", "episodes.safetensors"
-"""Where version 0.2 kept the reward model beside the agent's tensors, and the running returns."""
+"""Files in which version 0.2 kept the reward model and the running returns."""
 
 HeldoutBy = Literal["pair", "query"]
 
@@ -43,7 +43,7 @@ class RewardLearner:
 
 @dataclass
 class Learner:
-    """What a run has learned so far, complete at the end of every iteration.
+    """The state of learning, complete at the end of every iteration.
 
     No generator is in it: what is drawn in an iteration depends on the run's seed and the step alone (`prefrl.seeds`).
 

@@ -108,7 +108,7 @@ def draw_pairs(num_segments: int, number: int, rng: np.random.Generator) -> np.n
 
 @torch.no_grad()
 def describe(ensemble: RewardEnsemble, segments: list[Segment], pairs: np.ndarray) -> Candidates:
-    """What selections choose by, from one batched evaluation of every segment that occurs in `pairs` [P, 2]."""
+    """Computes the candidates of a selection in one batched evaluation of all segments in `pairs` [P, 2]."""
     used, index = np.unique(pairs, return_inverse=True)
     index = index.reshape(pairs.shape)
     shown = [segments[i] for i in used]

@@ -200,7 +200,7 @@ def is_on_the_grid(config: RlhfConfig, before: int, now: int) -> bool:
 
 
 def too_few_pairs(answered: int, config: RlhfConfig) -> str:
-    """What to say of a run whose budget of labels could not be met."""
+    """The note about a run whose budget of labels could not be met."""
     return (
         f"{answered} of {config.labels} labels were given: the run had no more different pairs of clips to show; "
         "lower `clip_steps`, or raise `query.pool_steps` or `initial_steps`"

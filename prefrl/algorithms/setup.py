@@ -1,4 +1,4 @@
-"""What a run is made of, and what is refused before anything is written."""
+"""The parts of a run, and the checks before anything is written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_feedback(
     stopped: Callable[[], bool],
     only_labels: bool = False,
 ) -> Feedback:
-    """Where the comparisons come from, if any."""
+    """Makes the source of comparisons; `NoFeedback` in a run on the true reward."""
     if learner.reward is None:
         return NoFeedback()
     if labeler is not None:

@@ -185,7 +185,7 @@ def _check_import(file: Path, where: str) -> None:
 
 @contextmanager
 def _open(run: Path, store: str | None, repeat: float) -> Iterator[tuple[Subject, PreferenceStore]]:
-    """What is labeled, and the store that its answers go to.
+    """Opens the run that is labeled, and the store for its answers.
 
     Args:
         store: a database's URL; None for the run's own.

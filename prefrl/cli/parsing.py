@@ -18,7 +18,7 @@ Folder = tyro.conf.Positional[Path]
 
 
 def parse(command: Callable, name: str, args: Sequence[str], **options: Any) -> Any:
-    """What tyro makes of the arguments; what it does not understand in one line instead of a box."""
+    """Parses the arguments with tyro; its errors are one line instead of a box."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -30,7 +30,7 @@ def parse(command: Callable, name: str, args: Sequence[str], **options: Any) -> 
 
 
 def one_line(said: str) -> str:
-    """What tyro says under the title of a box: of a value that it cannot read, what was given and what it takes."""
+    """Shortens an error of tyro's to one line; for a value that it cannot read, to the value and the accepted ones."""
     content = "\n".join(said.splitlines()[1:])
     words = " ".join(re.sub(r"[╰╯│─]|---+", " ", content).split())  # dashes where the terminal knows no lines
     words = re.sub(r"[.\s]*For full helptext, .*", "", words)

@@ -26,7 +26,7 @@ HELP_ALL = "--help-all"
 BASICS = {
     "env_id", "labels", "steps", "seed", "preset", "labeler", "horizon", "threads", "device", "game", "out",
 }  # fmt: skip
-"""What a beginner sets: all that --help shows."""
+"""The options that --help shows: those that a beginner sets."""
 
 PARTS = ("agent", "reward", "query", "oracle", "atari")
 OLD_NAMES = {

@@ -1,1 +1,1 @@
-"""Who answers queries."""
+"""Labelers: the oracle, models, and people at a window or a web page."""

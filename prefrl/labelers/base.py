@@ -1,4 +1,4 @@
-"""What a labeler is."""
+"""The protocol of labelers, and checks of their names."""
 
 from __future__ import annotations
 

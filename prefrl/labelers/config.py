@@ -10,7 +10,7 @@ from prefrl.core.settings import require
 
 @dataclass(frozen=True, kw_only=True)
 class OracleConfig:
-    """How the synthetic labeler errs; the defaults never do. B-Pref, Lee et al. 2021, sec. 4.1."""
+    """The errors of the synthetic labeler; with the defaults it makes none. B-Pref, Lee et al. 2021, sec. 4.1."""
 
     beta: float = math.inf  # rationality: P(left) = sigmoid(beta (R_left - R_right)); inf never errs
     discount: float = 1.0  # weight of a step relative to the one after it; below 1 the oracle is myopic

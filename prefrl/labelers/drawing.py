@@ -1,4 +1,4 @@
-"""What a process that draws clips is, for the window and for the page alike."""
+"""The process that draws clips, shared by the window and the page."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class PacedRenderer:
 
     @contextmanager
     def clip(self, states: np.ndarray, shown: int) -> Iterator[Draw]:
-        """What draws the states [T, S] of one clip, at most `shown` pixels high; the body says how long that takes.
+        """Yields a function that draws the states [T, S] of a clip, at most `shown` pixels high.
 
         Raises:
             PrefrlError: nothing draws this environment.

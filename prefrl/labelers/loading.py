@@ -10,7 +10,7 @@ from prefrl.labelers.oracle import Oracle
 
 
 def make_labeler(config: RlhfConfig) -> Labeler | None:
-    """Who answers inside the loop; None: people, or labelers beside the trainer, in processes of their own.
+    """Makes the labeler inside the loop; None if people or other processes answer beside the trainer.
 
     Raises:
         PrefrlError: there is no such labeler, or it cannot be made.

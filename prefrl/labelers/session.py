@@ -1,4 +1,4 @@
-"""What a person's hour of labeling is, whatever shows it: which pair next, on which side, answered, undone."""
+"""A person's labeling session without its display: the next pair, its sides, answers, and undo."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ class LabelingSession:
 
     @property
     def current(self) -> Showing | None:
-        """What is on the screen; None: nothing is open now."""
+        """The pair on the screen; None if no query is open."""
         return self._queue[0] if self._queue else None
 
     @property
     def ahead(self) -> list[Showing]:
-        """What comes next, held already."""
+        """The next pairs, held already."""
         return list(self._queue)[1:]
 
     @property

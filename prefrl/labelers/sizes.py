@@ -1,4 +1,4 @@
-"""How large clips are drawn: as large as they are shown, as far as memory and patience go."""
+"""Sizes of clips: as large as they are shown, within bounds of memory and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is labeled, and what its trainer says of itself: the same for the window and the page."""
+"""The run that is labeled, and the state of its trainer, for the window and the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prefrl.runs.lock import trainer_is_present
 
 @dataclass(frozen=True)
 class Trainer:
-    """What a trainer says of itself in status.json, and whether it is still there; None is what nobody knows.
+    """A trainer's state as status.json has it, and whether the trainer is still there; None where unknown.
 
     Attributes:
         step, steps: environment steps done, and of the whole run.
@@ -51,7 +51,7 @@ class Trainer:
         return self.running is not False and not self.content and not self.ended
 
     def said(self) -> dict[str, int]:
-        """What is known, by name."""
+        """The fields that are known, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -80,7 +80,7 @@ class Subject:
         return f"prefrl resume {self.folder}"
 
     def trainer(self) -> Trainer:
-        """What status.json says; nothing where there is none, or one that cannot be read."""
+        """Reads status.json; all fields are unknown if the file is missing or cannot be read."""
         try:
             values: Any = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

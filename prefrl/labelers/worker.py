@@ -1,4 +1,4 @@
-"""How a labeler that is no person works: it claims queries in batches, labels them, and answers."""
+"""The worker of a labeler that is no person: it claims queries in batches, labels them, and answers."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _renewing(store: PreferenceStore, labeler: str, query_ids: Sequence[str], le
 
 
 def _ask(labeler: Labeler, queries: Sequence[Query]) -> Sequence[Answer | None]:
-    """What the labeler returns for a batch: one answer, or None, for each query."""
+    """Labels a batch; returns an answer, or None, for each query."""
     wanted = "label(queries) returns a list with an Answer, or None, for each query"
     try:
         answers = labeler.label(queries)

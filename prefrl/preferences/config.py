@@ -10,7 +10,7 @@ from prefrl.core.settings import require, require_at_least, require_positive
 
 @dataclass(frozen=True, kw_only=True)
 class QueryConfig:
-    """What is asked, and when."""
+    """The queries: which pairs, and when."""
 
     initial_fraction: float = 0.25  # of the labels, asked about what is done before learning
     random_share: float = 0.5  # of the environments, rounded down, that act at random before learning; the paper's is 0

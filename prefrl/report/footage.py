@@ -37,7 +37,7 @@ class Footage:
 
 
 def open_renderer(run: RunRecord) -> AbstractContextManager[clips.Draw]:
-    """What draws this run's environment."""
+    """A renderer of the run's environment."""
     return clips.renderer(TaskConfig(run.env_id), WIDTH, HEIGHT)
 
 

@@ -15,7 +15,7 @@ def environment_name(env_id: str) -> str:
 
 
 def taught(run: RunRecord) -> str:
-    """What the agent learned from, in three words."""
+    """The source of the agent's rewards, in three words."""
     return f"learned from {run.labels:,} comparisons" if run.labels else "trained on the true reward"
 
 

@@ -40,7 +40,7 @@ class Episode:
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """What the report is made of.
+    """The content of a report.
 
     Attributes:
         config: the settings, as config.to_json writes them.

@@ -1,4 +1,4 @@
-"""What an ensemble reads of a dataset, encoded once and kept from fit to fit."""
+"""A dataset encoded for an ensemble, once, and kept from fit to fit."""
 
 from __future__ import annotations
 

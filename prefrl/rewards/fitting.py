@@ -18,7 +18,7 @@ from prefrl.rewards.ensemble import RewardEnsemble
 
 @dataclass(frozen=True)
 class FitStats:
-    """How the ensemble does on comparisons after a fit, averaged over its members.
+    """Quality of the ensemble on comparisons after a fit, averaged over its members.
 
     Attributes:
         train_loss: nats per comparison, of a ranking the mean of its pairs, weighted by the bootstrap; 0.69 is chance.
@@ -142,7 +142,7 @@ def _adapt_l2(ensemble: RewardEnsemble, train_mean: Tensor, heldout_sum: Tensor,
 
 @torch.no_grad()
 def assess(ensemble: RewardEnsemble, data: EncodedPreferences, latest: int | None = None) -> FitStats:
-    """How the ensemble does on the `latest` comparisons, or on all: losses by comparison, accuracies by pair."""
+    """Evaluates the ensemble on the `latest` comparisons, or on all: losses by comparison, accuracies by pair."""
     number = min(latest or len(data), len(data))
     order = torch.arange(len(data) - number, len(data))
     batches = data.batches(order, ensemble.config.batch_size)

@@ -1,4 +1,4 @@
-"""How reward networks read images: trunks of convolutions, the members of an ensemble side by side as groups.
+"""Trunks by which reward networks read images: convolutions, the members of an ensemble side by side as groups.
 
 A trunk takes images [B, C, H, W], uint8, and returns features [B, M * F, h, w], those of member m in the m-th of
 M equal blocks of channels.

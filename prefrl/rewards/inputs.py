@@ -1,4 +1,4 @@
-"""What a reward network sees: observations and actions of any supported space as tensors."""
+"""Inputs of reward networks: observations and actions of any supported space as tensors."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Inputs:
         return rows.permute(0, 3, 1, 2) if transposed else rows
 
     def steps(self, actions: np.ndarray) -> int:
-        """How many steps there are actions [..., *action_shape] of."""
+        """Number of steps in actions [..., *action_shape]."""
         return actions.size // max(1, math.prod(self.action_space.shape or ()))
 
     def actions(self, actions: np.ndarray, device: torch.device) -> Tensor:

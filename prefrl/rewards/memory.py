@@ -1,4 +1,4 @@
-"""Where the images of comparisons are kept until a minibatch asks for them."""
+"""Memory for the images of comparisons, until a minibatch asks for them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PackedImages:
 
     @property
     def nbytes(self) -> int:
-        """What is kept takes so many bytes."""
+        """Number of bytes in use."""
         contents = [each.content for each in self._packed]
         return sum(len(content) if isinstance(content, bytes) else content.nbytes for content in contents)
 

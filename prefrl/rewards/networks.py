@@ -35,7 +35,7 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
 
     def forward(self, *parts: Tensor) -> Tensor:
-        """Of inputs that come in parts, one after the other: to join them first would copy them all.
+        """Applies the layer to inputs in parts, one after the other: joining them first would copy them all.
 
         A part may be features of images, [M, B, pixels, filters]. They are read as they lie in memory, and the weights,
         of which there are far fewer, turned to them: those have all pixels of a filter, then all of the next.
@@ -84,7 +84,7 @@ class RewardNetwork(nn.Module):
         return read_by(self.head, shared, *read)
 
     def reduced(self, name: str, images: Tensor) -> Tensor:
-        """What there is to keep of images [..., H, W] uint8, so that it need not be made of them at every pass."""
+        """Reduces images [..., H, W] uint8 to what every pass reads, so that it is computed once."""
         first = next(self.trunks[self.images.index(name)].children())
         return first(images) if isinstance(first, Halved) else images
 
@@ -125,7 +125,7 @@ def by_member(features: Tensor, members: int) -> Tensor:
 
 @torch.no_grad()
 def features_of(trunk: nn.Module, shape: tuple[int, int, int]) -> int:
-    """How many numbers a trunk makes of an image of this shape, for all members together."""
+    """Number of features that a trunk makes of an image of this shape, for all members together."""
     features = trunk.eval()(torch.zeros(1, *shape, dtype=torch.uint8)).numel()
     trunk.train()
     return features
@@ -170,7 +170,7 @@ NETWORKS: dict[str, MakeNetwork] = {"mlp": mlp, "cnn": cnn, "paper_cnn": paper_c
 
 
 def find_network(name: str, shapes: InputShapes) -> MakeNetwork:
-    """What `name` stands for: auto, a name in NETWORKS, or module:function of one's own."""
+    """Finds a network by name: auto, a name in NETWORKS, or module:function."""
     if name == "auto":
         return cnn if shapes.images else mlp
     return look_up_or_load("network", name, NETWORKS)

@@ -1,4 +1,4 @@
-"""Where trainer and labelers meet: queries, answers, and the segments they are about."""
+"""The preference store, shared by trainer and labelers: queries, answers, and their segments."""
 
 from prefrl.store.opening import Migration, migrate
 from prefrl.store.preferences import Counts, PreferenceStore

@@ -1,4 +1,4 @@
-"""What a transaction on the preference store does to its rows, and how these become queries and answers."""
+"""Rows of the preference store: how transactions change them, and how they become queries and answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ_AT_ONCE = 500  # queries whose segments one SELECT fetches
 
 
 def fact(connection: Connection, key: str) -> str | None:
-    """What the store says of itself under a name."""
+    """Reads an entry of the store about itself."""
     return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
 
 
@@ -148,7 +148,7 @@ def segment_ids(connection: Connection, past: Past | None) -> dict[str, list[str
 
 
 def refused(query_id: str, labeler: str, ranks: str | None, answer: Answer) -> PrefrlError:
-    """What is wrong with an answer where another one stands."""
+    """The error for an answer where another one stands."""
     return PrefrlError(
         f"{labeler} answered query {query_id} before, with {to_answer(ranks)}; "
         f"that stays until it is withdrawn, {answer} was refused"

@@ -54,7 +54,7 @@ def open_database(location: str | Path, now: float, *, make: bool) -> Engine:
 
 @dataclass(frozen=True)
 class Migration:
-    """What `migrate` did.
+    """The result of `migrate`.
 
     Attributes:
         store: the path of a file, or the URL without its password.
@@ -135,7 +135,7 @@ def _missing(where: str) -> PrefrlError:
 
 @contextmanager
 def _explained(engine: Engine) -> Iterator[None]:
-    """What the database said in one line, and where."""
+    """The database's error in one line, with its place."""
     try:
         yield
     except DBAPIError as error:

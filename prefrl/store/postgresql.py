@@ -1,4 +1,4 @@
-"""What PostgreSQL needs to be told, so that it behaves as SQLite does: one writer at a time."""
+"""Settings by which PostgreSQL behaves as SQLite does: one writer at a time."""
 
 from __future__ import annotations
 

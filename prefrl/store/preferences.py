@@ -24,7 +24,7 @@ NO_REMARKS = Remarks()
 
 @dataclass(frozen=True)
 class Counts:
-    """How far labeling is.
+    """Progress of labeling.
 
     Attributes:
         asked: queries, all of them.
@@ -44,7 +44,7 @@ class Counts:
 
 
 class PreferenceStore:
-    """All that trainer and labelers share: the trainer asks and reads, a labeler claims and answers.
+    """Queries and answers, shared by trainer and labelers: the trainer asks and reads, a labeler claims and answers.
 
     Every method is one transaction, and what it wrote is on disk when it returns. Any number of processes and
     threads may use a store at once.
@@ -83,12 +83,12 @@ class PreferenceStore:
 
     @property
     def question(self) -> str:
-        """What a person is asked about two clips."""
+        """The question that people are asked about two clips."""
         with self._reading.begin() as connection:
             return contents.fact(connection, "question") or QUESTION
 
     def begin_with_question(self, text: str) -> None:
-        """What a person is asked, unless that has been said before: a trainer that resumes keeps what people set."""
+        """Sets the question unless the store has one: a trainer that resumes keeps what people set."""
         with self._write() as connection:
             contents.insert_new(connection, meta, [{"key": "question", "value": text}])
 
@@ -153,7 +153,7 @@ class PreferenceStore:
             return list(connection.execute(select(queries.c.id).order_by(queries.c.seq)).scalars())
 
     def queries(self, query_ids: Sequence[str]) -> dict[str, Query]:
-        """Those of some ids that there are, with their segments, by id."""
+        """Reads the queries with these ids, with their segments; unknown ids are left out."""
         with self._reading.begin() as connection:
             rows = connection.execute(statements.query_rows().where(queries.c.id.in_(query_ids))).all()
             return contents.read(connection, rows)
@@ -349,7 +349,7 @@ class PreferenceStore:
             return connection.execute(statements.revision()).scalar_one()
 
     def labels(self) -> int:
-        """How many queries have an answer that compares.
+        """Number of queries with an answer that compares.
 
         What a budget of labels counts: a second opinion comes on top.
         """
@@ -357,7 +357,7 @@ class PreferenceStore:
             return connection.execute(statements.count_labels()).scalar_one()
 
     def owed(self, past: Past) -> int:
-        """How many of the queries that a run has asked have a label, or are open to get their first answer.
+        """Number of a run's queries that have a label, or are open to get their first answer.
 
         Those that were skipped or got outdated leave room in the budget for others.
         """
@@ -365,7 +365,7 @@ class PreferenceStore:
             return connection.execute(statements.count_owed(past)).scalar_one()
 
     def pairs(self, past: Past | None = None) -> set[Pair]:
-        """What the queries are about that a run has asked, or all, whatever came of them."""
+        """The pairs in the queries of a run, or in all queries, answered or not."""
         with self._reading.begin() as connection:
             return {frozenset(ids) for ids in contents.segment_ids(connection, past).values()}
 
@@ -375,7 +375,7 @@ class PreferenceStore:
             return connection.execute(statements.last_query()).scalar_one()
 
     def counts(self) -> Counts:
-        """How far labeling is, all at one moment."""
+        """Progress of labeling, all read at one moment."""
         with self._reading.begin() as connection:
             return Counts(**connection.execute(statements.count_everything(self._clock())).one()._asdict())
 

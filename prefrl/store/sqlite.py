@@ -1,4 +1,4 @@
-"""What SQLite needs to be told: every pragma is here."""
+"""Settings of SQLite: every pragma is here."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from prefrl.store.opening import insert
 from prefrl.store.tables import answers, claims, is_open, labelers, queries, query_segments, segments, stands, withdrawn
 
 COPIED = ("query_id", "labeler", "swapped", "repeat", "seconds", "answered_at", "withdrawn_at")
-"""What a row of answers and a `Record` have in common, by name."""
+"""Columns of the answers that are fields of `Record` as well."""
 
 is_label = and_(stands, answers.c.repeat.is_(False))  # of an answer that compares or that skips
 
@@ -135,7 +135,7 @@ def segment_ids(past: Past | None) -> Select[Any]:
 
 
 def count_owed(past: Past) -> Select[Any]:
-    """How many of the queries that a run has asked have a label, or are open and nobody has answered them."""
+    """Number of a run's queries that have a label, or are open and unanswered."""
     has_label = exists(_of_this_query(answers).where(is_label, answers.c.ranks.is_not(None)))
     may_get_one = and_(is_open, _number_given() == 0)
     return select(func.count()).select_from(queries).where(is_past(past), or_(may_get_one, has_label))
@@ -175,12 +175,12 @@ def segments_of(query_ids: list[str]) -> Select[Any]:
 
 
 def count_segments(query_id: str) -> Select[Any]:
-    """How many segments a query has; 0 if there is no such query."""
+    """Number of segments in a query; 0 if there is no such query."""
     return select(func.count()).select_from(query_segments).where(query_segments.c.query_id == query_id)
 
 
 def count_labels() -> Select[Any]:
-    """How many queries have an answer that compares."""
+    """Number of queries with an answer that compares."""
     return select(func.count(distinct(answers.c.query_id))).where(is_label, answers.c.ranks.is_not(None))
 
 

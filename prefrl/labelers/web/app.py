@@ -80,7 +80,7 @@ def create_app(
 
 
 class Desk:
-    """What each address does."""
+    """The handlers of the addresses."""
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ KEPT = 400  # clips: about 20 MB, and as far back as a person undoes
 
 
 class Draw(Protocol):
-    """What makes a WebM of [T, S] render states, in one thread."""
+    """Makes a WebM of [T, S] render states, in one thread."""
 
     def __call__(self, states: np.ndarray) -> bytes: ...
 

@@ -1,4 +1,4 @@
-"""Who may talk to the server: checked before anything else, for every request alike."""
+"""Access to the server, checked for every request before anything else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Guard:
             await (response or self._app)(scope, receive, _with_headers(send))
 
     def _answer(self, scope: Scope) -> Response | None:
-        """What is said at the door; None: come in."""
+        """Returns the refusal of a request, or None if it may proceed."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         host = HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None

@@ -1,4 +1,4 @@
-"""What the page may say: small JSON objects with exactly the fields that were asked for."""
+"""Messages that the page may send: small JSON objects with exactly the expected fields."""
 
 from __future__ import annotations
 

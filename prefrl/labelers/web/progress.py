@@ -1,4 +1,4 @@
-"""What the page of progress shows, from the store's records: numbers in, numbers out."""
+"""The figures on the page of progress, computed from the store's records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE_OVER = 600.0  # seconds that "now" is
 
 
 def progress(records: Sequence[Record], counts: Counts, now: float) -> dict[str, Any]:
-    """Everything that the page shows of the answers.
+    """The figures of the answers on the page.
 
     Args:
         now: seconds since 1970.

@@ -61,12 +61,12 @@ class Tab:
             self._session.close()
 
     def segments(self) -> list[Segment]:
-        """Of the pair on the screen and of those ahead, in this order."""
+        """Segments of the pair on the screen and of the pairs ahead, in this order."""
         with self._lock:
             return [segment for showing in self._showings() for segment in (showing.left, showing.right)]
 
     def state(self) -> dict[str, Any]:
-        """What the page shows: ids of segments by side, pair by pair; the first one is on the screen.
+        """Ids of segments by side, pair by pair; the first pair is on the screen.
 
         Recorded ones are shown in whole pixels.
         """
@@ -105,7 +105,7 @@ class Tab:
 
 
 class Tabs:
-    """All that are open, by an id that nobody can guess.
+    """The open tabs, by an id that cannot be guessed.
 
     Args:
         repeat: share of the pairs that a labeler sees a second time.

@@ -1,4 +1,4 @@
-"""What a person can do in the window, and the keys and words for it."""
+"""A person's actions in the window, with their keys and words."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ _BY_KEY = {cap: action for action, caps in CAPS.items() for cap in caps}
 
 
 def action_of(key: str) -> Action | None:
-    """What a key does; the number pad's keys, "[1]", do what the digits do."""
+    """The action of a key. The number pad's keys, such as "[1]", act as the digits do."""
     return _BY_KEY.get(key.removeprefix("[").removesuffix("]"))

@@ -46,7 +46,7 @@ class Clip:
 
 
 class ScreenClip(Clip):
-    """Of recorded screens: their pixels stay whole, in the middle of what is left."""
+    """A clip of recorded screens, drawn in whole pixels and centered in the free space."""
 
     def _scale(self, surface: pygame.Surface, size: tuple[int, int]) -> pygame.Surface:
         shown, whole = fitted(self._size, size)

@@ -25,7 +25,7 @@ NOT_TAKEN_BACK = "Not taken back yet: the store cannot be reached. Trying againâ
 
 @dataclass(frozen=True)
 class Desk:
-    """What lies before the labeler, at one moment.
+    """The pairs and clips before the labeler at one moment.
 
     Attributes:
         question: what is asked.

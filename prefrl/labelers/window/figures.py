@@ -17,7 +17,7 @@ def figures(answers: int, per_minute: float, waiting: int, trainer: Trainer) -> 
 
 
 def emptiness(trainer: Trainer, resume: str) -> tuple[str, str]:
-    """What is said while nothing is open, and why.
+    """The message while no query is open, and its reason.
 
     Args:
         resume: the command that goes on with the training.

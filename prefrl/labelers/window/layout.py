@@ -1,4 +1,4 @@
-"""Where everything stands in a window of any size: sizes in, boxes out."""
+"""Positions of everything in a window of any size: sizes in, boxes out."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Layout:
         return pixels(self.unit, units)
 
     def action_at(self, point: tuple[int, int]) -> Action | None:
-        """What a click there does: a button's action, and a clip is chosen by clicking on it."""
+        """The action of a click there: a button's own, or the choice of the clip."""
         for side, clip in zip((Action.LEFT, Action.RIGHT), self.clips, strict=True):
             if clip.holds(point):
                 return side

@@ -31,12 +31,12 @@ class Playback:
 
     @property
     def frame(self) -> int:
-        """Of the longer clip; from 0."""
+        """Frame of the longer clip, from 0."""
         return min(int(self._played), self.length - 1)
 
     @property
     def progress(self) -> float:
-        """How much of the loop has been seen, from 0 to 1."""
+        """Share of the loop that has been seen, from 0 to 1."""
         return min(1.0, self._played / max(1, self.length - 1))
 
     def start(self, length: int) -> None:

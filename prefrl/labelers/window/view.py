@@ -1,4 +1,4 @@
-"""What the window shows at one moment, as plain values."""
+"""The content of the window at one moment, as plain values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ButtonState(StrEnum):
 
 @dataclass(frozen=True)
 class View:
-    """All that decides what the window looks like, the clips' frames and fading lights apart.
+    """The values that decide the look of the window, except the clips' frames and fading lights.
 
     Attributes:
         words: what is said while nothing is open, and why.
@@ -50,7 +50,7 @@ class View:
     labeler: str = ""
 
     def state(self, action: Action) -> ButtonState:
-        """How a button looks."""
+        """The look of a button."""
         if action is self.pressed:
             return ButtonState.PRESSED
         if action is self.hovered:
@@ -60,7 +60,7 @@ class View:
 
 @dataclass(frozen=True)
 class Moment:
-    """What changes from frame to frame.
+    """The values that change from frame to frame.
 
     Attributes:
         pair: which one it is, counted from the window's opening.
