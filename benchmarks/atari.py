@@ -171,7 +171,8 @@ def keep(run: RunFolder, place: Path, score: float | None, times: Times) -> None
 
     Where the time went is that of the run's last part, where it was interrupted and resumed.
     """
-    rows, summary = rows_of(run.progress), run.summary() | {"consoles": run.config().agent.num_envs}
+    rows = rows_of(run.progress)
+    summary = run.summary().to_json() | {"consoles": run.config().agent.num_envs}
     if len(times.rows) > 1:
         summary["shares"] = {name.removeprefix("share: "): round(share, 4) for name, share in times.shares().items()}
     if score is not None:

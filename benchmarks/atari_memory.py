@@ -25,7 +25,7 @@ from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
 from prefrl.runs import RunFolder
 
-Figures = dict[str, float]
+Figures = dict[str, float | None]
 
 
 def main() -> None:
@@ -63,8 +63,8 @@ def peak(labels: int, steps: int) -> Figures:
         train(config, run, Oracle(config.oracle, config.seed))
         summary, stored = run.summary(), run.store.stat().st_size
     return {
-        "labels_answered": summary["labels_answered"],
-        "peak_memory_mb": summary["peak_memory_mb"],
+        "labels_answered": summary.labels_answered,
+        "peak_memory_mb": summary.peak_memory_mb,
         "store_mb": round(stored / 2**20, 1),
     }
 

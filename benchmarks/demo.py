@@ -52,7 +52,7 @@ def trained(tree: Path, seed: int) -> dict[str, Any]:
     options = [*demo_options(tree), "--seed", str(seed), "--out", str(tree / f"seed-{seed}")]
     environment = os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree / 'envs'}"}
     subprocess.run([sys.executable, "-m", "prefrl.cli", *options], cwd=tree, env=environment, check=True)
-    summary = RunFolder(tree / f"seed-{seed}").summary()
+    summary = RunFolder(tree / f"seed-{seed}").summary().to_json()
     return {key: summary[key] for key in KEPT}
 
 

@@ -17,6 +17,7 @@ from prefrl.labelers.base import Labeler, check_labeler
 from prefrl.labelers.loading import make_labeler
 from prefrl.presets import preset_config, usual_labels
 from prefrl.runs import RunFolder
+from prefrl.runs.summary import Summary
 
 
 def train(
@@ -30,7 +31,7 @@ def train(
     agent: str = "ppo",
     labeler: Labeler | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Trains an agent from comparisons, or on the true reward where `labels` is 0.
 
     It does what `prefrl train` does, and goes on with the same run where `out` has one that was stopped.
@@ -47,7 +48,7 @@ def train(
         settings: other settings by their path, such as {"agent.n_steps": 64, "horizon": 500}.
 
     Returns:
-        The run's summary, such as its true_return_mean.
+        The run's summary.
 
     Raises:
         PrefrlError: what was asked for cannot be trained, or `out` holds something else.

@@ -44,7 +44,7 @@ def test_the_gymnasium_wrapper_needs_no_sb3():
 def test_train_leaves_a_run_and_goes_on_with_it(tmp_path):
     short = {"labels": 10, "steps": 1024, "labeler": Left(), "settings": SMALL}
     summary = prefrl.train("PointGoal", tmp_path / "run", **short)
-    assert summary["labels_answered"] == 10
+    assert summary.labels_answered == 10
     assert prefrl.train("PointGoal", tmp_path / "run", **short) == summary
     with prefrl.PreferenceStore.existing(tmp_path / "run" / "preferences.sqlite3") as store:
         assert {record.labeler for record in store.records()} == {"left"}

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.agents.config import PpoConfig
 from prefrl.presets import preset_config
+from prefrl.runs.summary import Summary
 
 ROOT = Path(__file__).parents[1]
 
@@ -376,7 +377,7 @@ def test_memory_is_measured_with_all_comparisons_there_before_training(benchmark
     memory, trained = benchmark("atari_memory"), []
     monkeypatch.setattr(memory, "train", lambda config, run, oracle: trained.append(config) or run.store.touch())
     summary = {"labels_answered": 10_000, "peak_memory_mb": 1234}
-    monkeypatch.setattr(memory.RunFolder, "summary", lambda self: summary)
+    monkeypatch.setattr(memory.RunFolder, "summary", lambda self: Summary(labels=10_000, steps=50_000, **summary))
     assert memory.peak(10_000, steps=50_000) == summary | {"store_mb": 0.0}
     (config,) = trained
     assert config.labels == 10_000

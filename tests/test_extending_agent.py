@@ -33,7 +33,7 @@ def test_it_trains_and_resumes_and_plays(hill, tmp_path):
     assert main([*hill, "--out", str(stopped.path), "--steps", "4096"]) == 0
     assert main(["resume", str(stopped.path), "--steps", "8192"]) == 0
     assert whole.config().agent.spread == 0.3
-    assert whole.summary()["labels_answered"] == 100
+    assert whole.summary().labels_answered == 100
     assert main(["play", str(whole.path), "--video", str(tmp_path / "episode.webm"), "--steps", "5"]) == 0
 
 

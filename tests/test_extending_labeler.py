@@ -46,7 +46,7 @@ def test_it_ranks_any_number_of_segments_by_their_effort(rng):
 def test_inside_the_loop(folder):
     subprocess.run(command(IN_THE_LOOP), cwd=folder, check=True, capture_output=True)
     run = RunFolder(folder / "runs" / "effort")
-    assert run.summary()["labels_answered"] == 100
+    assert run.summary().labels_answered == 100
     assert who_answered(run) == (100, {("less effort", "model")})
 
 

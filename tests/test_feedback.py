@@ -78,7 +78,7 @@ def test_the_agent_waits_says_for_how_many_and_goes_on_once_they_are_there(folde
     assert person.given == 60
     assert all(missing == said for missing, said in seen)
     assert seen[-1] == (0, 0)  # said before the fit that follows, which may be long
-    assert folder.summary()["labels_answered"] == 60
+    assert folder.summary().labels_answered == 60
     assert json.loads(folder.status_file.read_text())["waiting_for"] == 0
 
 
@@ -104,7 +104,7 @@ def test_a_run_told_to_stop_while_it_waits_is_left_at_once_with_what_was_answere
         assert train(HUMAN, folder, None, on_row=rows.append)
     steps = [row["step"] for row in rows]
     assert steps == sorted(set(steps))
-    assert folder.summary()["labels_answered"] == 60
+    assert folder.summary().labels_answered == 60
 
 
 def test_people_may_be_ahead_of_the_schedule_but_not_by_more_than_the_stock(folder):
@@ -126,7 +126,7 @@ def test_an_agent_that_does_not_wait_ends_with_the_labels_it_got(tmp_path):
     with Person(run.store, most=START + 2) as person:
         assert train(config, run, None)
     assert person.given == START + 2
-    assert run.summary()["labels_answered"] >= START
+    assert run.summary().labels_answered >= START
     with PreferenceStore(run.store) as store:
         assert store.counts().open == 0  # nobody is asked about a run that is over
 

@@ -193,7 +193,7 @@ def test_queries_of_a_run_that_could_not_go_on_where_it_was_count(tmp_path):
     folder.forget_outcome()
     assert run(config, folder.path)[0]
     with PreferenceStore.existing(folder.store) as store:
-        assert store.labels() == folder.summary()["labels_answered"] == 40
+        assert store.labels() == folder.summary().labels_answered == 40
 
 
 def test_labels_are_added_to_a_run_that_has_ended_and_no_more_than_that(tmp_path):
@@ -201,7 +201,7 @@ def test_labels_are_added_to_a_run_that_has_ended_and_no_more_than_that(tmp_path
     for labels in (60, 80):
         ended, _ = run(dataclasses.replace(SMALL, labels=labels), folder.path)
         assert ended
-        assert folder.summary()["labels_answered"] == len(comparisons(folder)) == labels
+        assert folder.summary().labels_answered == len(comparisons(folder)) == labels
 
 
 @settings(
@@ -282,7 +282,7 @@ def test_a_budget_that_the_run_did_not_meet_is_one_line_at_the_end(tmp_path):
     config, notes = dataclasses.replace(SMALL, initial_steps=80, query=query), []
     ended, folder = run(config, tmp_path / "run", on_note=notes.append)
     assert ended
-    answered = folder.summary()["labels_answered"]
+    answered = folder.summary().labels_answered
     assert answered < config.labels
     assert f"{answered} of 30 labels were given: the run had no more different pairs" in notes[0]
 
@@ -292,7 +292,7 @@ class TestPeople:
         config = dataclasses.replace(HUMAN, labels=20)
         folder = tmp_path / "run"
         _, made = run_with_a_person(config, folder)
-        assert made.summary()["labels_answered"] == 20
+        assert made.summary().labels_answered == 20
         more = dataclasses.replace(config, labels=40)
         assert not made.has_ended(more)
         waits = []
@@ -303,11 +303,11 @@ class TestPeople:
         assert made.policy.exists()
         ended, _ = run_with_a_person(more, folder)
         assert ended
-        assert made.summary()["labels_answered"] == 40
+        assert made.summary().labels_answered == 40
 
     def test_a_run_that_called_itself_ended_without_its_answers_has_not(self, tmp_path):
         _, made = run_with_a_person(dataclasses.replace(HUMAN, labels=20), tmp_path / "run")
-        summary = made.summary() | {"labels": 40}
+        summary = made.summary().to_json() | {"labels": 40}
         made.summary_file.write_text(json.dumps(summary))
         assert not made.has_ended(dataclasses.replace(HUMAN, labels=40))
 
@@ -317,7 +317,7 @@ class TestPeople:
         short = dataclasses.replace(HUMAN, initial_steps=40, clip_steps=10)
         ended, made = run_with_a_person(short, tmp_path / "run", waits.append)
         assert ended
-        assert made.summary()["labels_answered"] == HUMAN.labels
+        assert made.summary().labels_answered == HUMAN.labels
 
     def test_an_extension_of_one_who_does_not_wait_is_waited_for_even_after_a_kill(self, tmp_path):
         config = dataclasses.replace(HUMAN, labels=20, pace="go")
@@ -327,7 +327,7 @@ class TestPeople:
             ended, _ = run_people(more, made, on_wait=waits.append, stopped=lambda: len(waits) >= 1)
             assert not ended
         assert run_with_a_person(more, made.path)[0]
-        assert made.summary()["labels_answered"] == 40
+        assert made.summary().labels_answered == 40
 
     def test_a_run_that_ended_for_want_of_pairs_has_ended(self, tmp_path):
         query = dataclasses.replace(HUMAN.query, pool_steps=20)

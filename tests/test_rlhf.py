@@ -112,11 +112,11 @@ def test_a_behavior_is_measured_over_longer_episodes_than_it_was_trained_in(tmp_
     config = dataclasses.replace(SMALL, env_id="prefrl/HopperBackflip-v0", labels=0, steps=1024)
     _, folder = run(config, tmp_path / "flip")
     assert [states.shape for states in played] == [(1000, SMALL.eval_episodes, 6)]
-    assert folder.summary()["rotations_mean"] == 3.5
+    assert folder.summary().measures == {"rotations": 3.5}
 
 
 def test_the_summary_has_what_benchmarks_read(finished):
-    summary = finished.summary()
+    summary = json.loads(finished.summary_file.read_text())
     assert summary["labels"] == 30
     assert summary["steps"] >= SMALL.steps
     assert set(summary["reward_model"]) == {"heldout_accuracy", "pearson", "spearman"}
@@ -219,7 +219,7 @@ def test_an_extension_that_was_killed_goes_on_and_no_old_summary_stands_for_it(t
     assert folder.config() == dataclasses.replace(longer, precision="fp32")  # as the self-test found
     ended, _ = run(folder.config(), folder.path)
     assert ended
-    assert folder.summary()["steps"] >= 6144
+    assert folder.summary().steps >= 6144
 
 
 @pytest.mark.parametrize("broken", ["preferences.sqlite3", "progress.csv", "checkpoints"])
@@ -242,13 +242,13 @@ def test_a_run_that_cannot_go_on_keeps_what_it_came_to(tmp_path, broken):
 def test_every_label_is_spent_where_there_is_but_one_round(tmp_path):
     config = dataclasses.replace(SMALL, query=dataclasses.replace(SMALL.query, round_steps=100_000))
     _, folder = run(config, tmp_path / "run")
-    assert folder.summary()["labels_answered"] == SMALL.labels
+    assert folder.summary().labels_answered == SMALL.labels
 
 
 def test_labels_that_the_window_has_let_go_were_answered_all_the_same(tmp_path):
     config = dataclasses.replace(SMALL, reward=dataclasses.replace(SMALL.reward, label_window=10))
     _, folder = run(config, tmp_path / "run")
-    assert folder.summary()["labels_answered"] == SMALL.labels == 30
+    assert folder.summary().labels_answered == SMALL.labels == 30
 
 
 def test_a_finished_run_can_be_extended(tmp_path):
@@ -257,7 +257,7 @@ def test_a_finished_run_can_be_extended(tmp_path):
     folder.write_config(longer)
     ended, _ = run(longer, folder.path)
     assert ended
-    assert folder.summary()["steps"] >= 4096
+    assert folder.summary().steps >= 4096
     with PreferenceStore.existing(folder.store) as store:
         assert store.counts().labels == 40
 
@@ -280,7 +280,7 @@ def test_without_labels_the_agent_is_paid_the_true_reward_and_nobody_is_asked(tm
 
     ended, folder = run(dataclasses.replace(SMALL, labels=0), tmp_path / "run", Nobody())
     assert ended
-    assert folder.summary()["reward_model"] is None
+    assert folder.summary().reward_model is None
     assert not folder.reward_model.exists()
 
 
@@ -356,10 +356,10 @@ def test_it_learns(tmp_path):
     from prefrl_envs.toy import ChainWalk
 
     summary = folder.summary()
-    achieved = normalized_return(summary["true_return_mean"], summary["random_return_mean"], ChainWalk.best_return(40))
+    achieved = normalized_return(summary.true_return_mean, summary.random_return_mean, ChainWalk.best_return(40))
     assert achieved > 0.7
-    assert summary["reward_model"]["heldout_accuracy"] > 0.7
-    assert np.isfinite(summary["true_return_std"])
+    assert summary.reward_model.heldout_accuracy > 0.7
+    assert np.isfinite(summary.true_return_std)
 
 
 def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
@@ -369,7 +369,7 @@ def test_a_run_keeps_to_the_precision_that_it_began_with(tmp_path, monkeypatch):
     )
     monkeypatch.setattr("prefrl.agents.precision.fast_precision", lambda _: ("bf16", "it is"))
     _, folder = run(images, tmp_path / "run")
-    assert folder.config().precision == folder.summary()["precision"] == "bf16"
+    assert folder.config().precision == folder.summary().precision == "bf16"
     assert json.loads((folder.reward_model / "reward_model.json").read_text())["precision"] == "bf16"
     monkeypatch.setattr("prefrl.agents.precision.fast_precision", lambda _: ("fp32", "it is"))
     run(dataclasses.replace(folder.config(), steps=768), folder.path)

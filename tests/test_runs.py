@@ -9,6 +9,7 @@ from prefrl.processor import cpu_name
 from prefrl.runs.files import write_json
 from prefrl.runs.folder import COLUMNS, RunFolder
 from prefrl.runs.provenance import peak_memory_mb, versions
+from prefrl.runs.summary import Summary
 
 CONFIG = RlhfConfig(env_id="x", labels=10, steps=100_000, seed=0)
 
@@ -81,7 +82,7 @@ def test_there_is_no_summary_before_the_end(run):
     with pytest.raises(ValueError, match="is damaged: it has no 'labels'"):
         run.has_ended(CONFIG)
     write_json(run.summary_file, {"steps": 5, "labels": 2})
-    assert run.summary() == {"steps": 5, "labels": 2}
+    assert run.summary() == Summary(steps=5, labels=2)
 
 
 def test_a_json_file_is_complete_or_as_it_was(tmp_path):

@@ -182,7 +182,7 @@ def test_a_run_stopped_in_the_middle_equals_the_uninterrupted_one(tmp_path):
     models = [SAC.load(folder.policy, device="cpu") for folder in (whole, stopped)]
     parameters = [torch.nn.utils.parameters_to_vector(model.policy.parameters()) for model in models]
     assert torch.equal(*parameters)
-    assert whole.summary()["labels_answered"] == RUN.labels
+    assert whole.summary().labels_answered == RUN.labels
     assert load_agent(whole).act(np.zeros((1, 2), np.float32), deterministic=True).shape == (1, 2)
 
 

@@ -21,8 +21,8 @@ from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fitting import assess
 from prefrl.rollouts import Rollout, SegmentPool
 from prefrl.runs import RunFolder
-from prefrl.runs.files import write_json
 from prefrl.runs.provenance import git_commit, peak_memory_mb, versions
+from prefrl.runs.summary import RewardModelQuality, Summary, write_summary
 from prefrl.seeds import Purpose, generator_of, seed_of
 
 MEASURED_STEPS = 1000  # a behavior is measured over so many, however short episodes are: what is begun must go on
@@ -36,11 +36,11 @@ def finish(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedb
     if learner.reward is not None:
         learner.reward.ensemble.save(run.reward_model, versions())
     record_episode(config, learner, run, "after")
-    write_json(run.summary_file, summarize(config, learner, run, feedback))
+    write_summary(run.summary_file, summarize(config, learner, run, feedback))
 
 
-def summarize(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback) -> dict:
-    """The content of summary.json. Returns are true ones, of fresh episodes, of the agent's policy."""
+def summarize(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Feedback) -> Summary:
+    """Judges the agent's policy by the true returns of fresh episodes, and by all else that is measured."""
     agent = learner.agent
     policy = as_judged(agent.policy, config.env_id)
     best = true_returns(_play(config, policy, Purpose.EVALUATION))
@@ -49,36 +49,37 @@ def summarize(config: RlhfConfig, learner: Learner, run: RunFolder, feedback: Fe
     reward_model = None
     if feedback.data is not None:
         reward_model = _diagnose(config, learner, run, feedback.data)
-    return {
-        "study": config.study,
-        "env_id": config.env_id,
-        "variant": config.variant or config.preset,
-        "preset": config.preset,
-        "labels": config.labels,
-        "labels_answered": feedback.num_labels,
-        "no_more_pairs": feedback.no_more_pairs,
-        "seed": config.seed,
-        "steps": learner.step,
-        "true_return_mean": float(best.mean()),
-        "true_return_std": float(best.std()),
-        "eval_episodes": config.eval_episodes,
-        "random_return_mean": float(chance.mean()),
-        **score(config, policy),
-        **measure(config, policy),
-        **training_games(config, learner),
-        "wall_seconds": round(learner.wall_seconds, 1),
-        "cpu_seconds": round(learner.cpu_seconds, 1),
-        "fit_seconds": round(learner.fit_seconds, 1),
-        "steps_per_second": round(learner.step / learner.wall_seconds, 1),
-        "peak_memory_mb": peak_memory_mb(),
-        "threads": config.threads,
-        "device": str(agent.device),
-        "precision": config.precision,
-        "cpu": cpu_name(),
-        "git_commit": git_commit(),
-        "reward_model": reward_model,
-        "versions": versions(),
-    }
+    scores = game_scores(config, policy)
+    measures = measure(config, policy)
+    summary = Summary(
+        study=config.study,
+        env_id=config.env_id,
+        variant=config.variant or config.preset,
+        preset=config.preset,
+        labels=config.labels,
+        labels_answered=feedback.num_labels,
+        no_more_pairs=feedback.no_more_pairs,
+        seed=config.seed,
+        steps=learner.step,
+        true_return_mean=float(best.mean()),
+        true_return_std=float(best.std()),
+        eval_episodes=config.eval_episodes,
+        random_return_mean=float(chance.mean()),
+        measures=measures,
+        wall_seconds=round(learner.wall_seconds, 1),
+        cpu_seconds=round(learner.cpu_seconds, 1),
+        fit_seconds=round(learner.fit_seconds, 1),
+        steps_per_second=round(learner.step / learner.wall_seconds, 1),
+        peak_memory_mb=peak_memory_mb(),
+        threads=config.threads,
+        device=str(agent.device),
+        precision=config.precision,
+        cpu=cpu_name(),
+        git_commit=git_commit(),
+        reward_model=reward_model,
+        versions=versions(),
+    )
+    return summary if scores is None else with_games(summary, scores, config, learner)
 
 
 def measure(config: RlhfConfig, policy: Actor) -> dict[str, float]:
@@ -88,33 +89,37 @@ def measure(config: RlhfConfig, policy: Actor) -> dict[str, float]:
         return {}
     rollout = _play(replace(config, horizon=MEASURED_STEPS), policy, Purpose.EVALUATION)
     figures = load_plugin(row.measure)(rollout.render_states)
-    return {f"{name}_mean": float(np.mean(values)) for name, values in figures.items()}
+    return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
-def score(config: RlhfConfig, policy: Actor) -> dict[str, float]:
-    """Mean and standard deviation of the unclipped scores of complete games; nothing where there is no score.
+def game_scores(config: RlhfConfig, policy: Actor) -> np.ndarray | None:
+    """[N] unclipped scores of complete games; None where there is no score.
 
     In the continuing stream an episode's return is no game's score: it starts and stops in the middle of games.
     """
     row = find(config.env_id)
     if row is None or not row.scored:
-        return {}
+        return None
     seed = seed_of(config.seed, Purpose.EVALUATION)
-    scores = play_games(config.task, policy, config.eval_episodes, seed, threads=config.threads)
-    return {"score_mean": float(scores.mean()), "score_std": float(scores.std()), "score_games": len(scores)}
+    return play_games(config.task, policy, config.eval_episodes, seed, threads=config.threads)
 
 
-def training_games(config: RlhfConfig, learner: Learner) -> dict[str, float | None]:
-    """How many games ended while the agent trained and how long they took; nothing where there is no score.
+def with_games(summary: Summary, scores: np.ndarray, config: RlhfConfig, learner: Learner) -> Summary:
+    """Adds the scores, and how many games ended while the agent trained and how long they took.
 
     What is said of games that ended says nothing of those that go on, one in each console: the longer games are, the
     more of them are missing.
     """
-    row, games = find(config.env_id), learner.games
-    if row is None or not row.scored:
-        return {}
-    mean = games.steps / games.ended if games.ended else None
-    return {"games_ended": games.ended, "games_unfinished": config.agent.num_envs, "game_steps_mean": mean}
+    games = learner.games
+    return replace(
+        summary,
+        score_mean=float(scores.mean()),
+        score_std=float(scores.std()),
+        score_games=len(scores),
+        games_ended=games.ended,
+        games_unfinished=config.agent.num_envs,
+        game_steps_mean=games.steps / games.ended if games.ended else None,
+    )
 
 
 def record_episode(config: RlhfConfig, learner: Learner, run: RunFolder, name: str) -> None:
@@ -136,18 +141,18 @@ def _play(config: RlhfConfig, policy: Actor, purpose: Purpose, episodes: int | N
     return play_episodes(config.task, policy, number, seed_of(config.seed, purpose), threads=config.threads)
 
 
-def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: EncodedPreferences) -> dict:
+def _diagnose(config: RlhfConfig, learner: Learner, run: RunFolder, data: EncodedPreferences) -> RewardModelQuality:
     """Accuracy out of bag, and predicted against true return of fresh segments that no query used."""
     assert learner.reward is not None
     rollout = _play(config, partial(learner.agent.policy.act, deterministic=False), Purpose.DIAGNOSTICS)
     predicted, true = segment_returns(learner.reward.ensemble, config, rollout)
     shown = generator_of(config.seed, Purpose.DIAGNOSTICS).permutation(len(true))[:500]
     save_file({"predicted_returns": predicted[shown], "true_returns": true[shown]}, run.diagnostics)
-    return {
-        "heldout_accuracy": assess(learner.reward.ensemble, data).heldout_accuracy,
-        "pearson": pearson(predicted, true),
-        "spearman": spearman(predicted, true),
-    }
+    return RewardModelQuality(
+        heldout_accuracy=assess(learner.reward.ensemble, data).heldout_accuracy,
+        pearson=pearson(predicted, true),
+        spearman=spearman(predicted, true),
+    )
 
 
 def segment_returns(ensemble: RewardEnsemble, config: RlhfConfig, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:

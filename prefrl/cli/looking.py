@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from prefrl.store import PreferenceStore
 
 def evaluate(run: Folder, /) -> int:
     """Prints the summary of a run as JSON."""
-
-    RunFolder(run).config()
-    print(json.dumps(RunFolder(run).summary(), indent=2))
+    folder = RunFolder(run)
+    folder.config()
+    folder.summary()  # a damaged one is refused
+    print(folder.summary_file.read_text(encoding="utf-8"), end="")
     return 0
 
 

@@ -166,12 +166,12 @@ def _run(config: RlhfConfig, run: RunFolder, labeler: Labeler | None) -> int:
         print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)
         return 130
     summary = run.summary()
-    if "score_mean" in summary:
-        games = f"of {summary['score_games']} whole games; in the stream "
-        print(f"score {summary['score_mean']:.1f} ± {summary['score_std']:.1f} {games}", end="")
+    if summary.score_mean is not None:
+        games = f"of {summary.score_games} whole games; in the stream "
+        print(f"score {summary.score_mean:.1f} ± {summary.score_std:.1f} {games}", end="")
     print(
-        f"true return {summary['true_return_mean']:.1f} ± {summary['true_return_std']:.1f} "
-        f"(random policy {summary['random_return_mean']:.1f})\n"
+        f"true return {summary.true_return_mean:.1f} ± {summary.true_return_std:.1f} "
+        f"(random policy {summary.random_return_mean:.1f})\n"
         f"report: {draw_report(run)}"
     )
     return 0

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, file_size, section, table
+from prefrl.runs.summary import Summary
 
 FILES = {
     "config.json": "every setting of the run",
@@ -55,11 +56,10 @@ def _commands(path: Path) -> str:
     return f'<dl class="commands">{"".join(rows)}</dl>'
 
 
-def _about(summary: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for name, key in (("git commit", "git_commit"), ("processor", "cpu"), ("threads", "threads")):
-        if summary.get(key):
-            yield name, summary[key]
-    yield from (summary.get("versions") or {}).items()
+def _about(summary: Summary) -> Iterator[tuple[str, object]]:
+    about = {"git commit": summary.git_commit, "processor": summary.cpu, "threads": summary.threads}
+    yield from ((name, value) for name, value in about.items() if value)
+    yield from summary.versions.items()
 
 
 def _files(path: Path) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from prefrl.plotting import COLOURS, NARROW, WIDE, Run, learning_curves, scatter
 from prefrl.preferences.config import QueryConfig
 from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, number, section
+from prefrl.runs.summary import RewardModelQuality
 
 Lines = Mapping[str, Run]  # legend name -> x and y
 
@@ -30,8 +31,8 @@ def curves(run: RunRecord) -> str:
     """Returns against steps and against labels, and the labels over steps."""
     step, labels = run.column("step"), run.column("labels")
     true, learned = run.column("true_return"), run.column("learned_return")
-    random = run.summary.get("random_return_mean")
-    chance = {"random policy": float(random)} if isinstance(random, int | float) else {}
+    random = run.summary.random_return_mean if run.summary else None
+    chance = {} if random is None else {"random policy": random}
     panels = [
         _wide("Score per game", {"agent": (step, run.column("score"))}, STEPS, "mean score of the games that ended"),
         _wide("True return per episode", {"agent": (step, true)}, STEPS, TRUE_UNIT, references=chance),
@@ -124,8 +125,9 @@ def _returns_scatter(run: RunRecord) -> str:
     predicted, true = (run.diagnostics.get(f"{kind}_returns", np.empty(0)) for kind in ("predicted", "true"))
     if not len(predicted) or len(predicted) != len(true):
         return ""
-    pearson = run.reward_model.get("pearson", metrics.pearson(predicted, true))
-    spearman = run.reward_model.get("spearman", metrics.spearman(predicted, true))
+    quality = run.reward_model or RewardModelQuality()
+    pearson = metrics.pearson(predicted, true) if quality.pearson is None else quality.pearson
+    spearman = metrics.spearman(predicted, true) if quality.spearman is None else quality.spearman
     note = f"Pearson {number(pearson)}, Spearman {number(spearman)}; {len(true):,} fresh segments"
     figure = scatter(true, predicted, x_label="true return of the segment", y_label="predicted return")
     return _figure("Predicted against true return", note, to_svg(figure, f"Predicted against true. {note}"))

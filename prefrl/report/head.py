@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from prefrl.report.record import RunRecord
-from prefrl.report.text import MISSING, duration, escape, number, percent
+from prefrl.report.text import duration, escape, number, percent
 
 
 def environment_name(env_id: str) -> str:
@@ -32,52 +33,63 @@ def masthead(run: RunRecord) -> str:
             "A baseline: an agent trained on the environment&rsquo;s own reward, for comparison with the "
             "agents that have to learn theirs from preferences."
         )
-    facts = [run.env_id, *(_fact(run, name) for name in ("study", "variant", "preset", "seed"))]
-    chips = "".join(f"<li>{escape(fact)}</li>" for fact in facts if fact)
+    chips = "".join(f"<li>{escape(fact)}</li>" for fact in (run.env_id, *_facts(run)))
     return (
         f"<header><h1>{escape(environment_name(run.env_id))} <span>{taught(run)}</span></h1>"
         f'<p class="lead">{story}</p><ul class="chips">{chips}</ul></header>'
     )
 
 
-def _fact(run: RunRecord, name: str) -> str:
-    value = run.summary.get(name, run.config.get(name))
-    return "" if value is None or value == "" else f"{name} {value}"
+def _facts(run: RunRecord) -> Iterator[str]:
+    """What tells this run from others: by its summary, before its end by its settings."""
+    facts = {name: run.config.get(name) for name in ("study", "variant", "preset", "seed")}
+    if summary := run.summary:
+        judged = {
+            "study": summary.study, "variant": summary.variant, "preset": summary.preset, "seed": summary.seed,
+        }  # fmt: skip
+        facts |= {name: value for name, value in judged.items() if value is not None}
+    for name, value in facts.items():
+        if value is not None and value != "":
+            yield f"{name} {value}"
 
 
 def tiles(run: RunRecord) -> str:
     """The key numbers; those of the reward model only where there is one."""
-    summary, steps = run.summary, run.summary.get("steps", _last(run, "step"))
+    summary = run.summary
+    steps = summary.steps if summary else _last(run, "step")
+    seconds = summary.wall_seconds if summary else _last(run, "seconds")
+    speed = summary.steps_per_second if summary else None
     shown = []
     if run.labels:
         shown.append(_tile("Labels used", number(run.labels), "answered comparisons"))
     if run.labels and run.reward_model:
-        accuracy = run.reward_model.get("heldout_accuracy")
-        shown.append(_tile("Held-out accuracy", percent(accuracy), "of the reward model; chance is 50 %"))
-        rank = run.reward_model.get("spearman")
+        accuracy = percent(run.reward_model.heldout_accuracy)
+        shown.append(_tile("Held-out accuracy", accuracy, "of the reward model; chance is 50 %"))
+        rank = run.reward_model.spearman
         shown.append(_tile("Rank correlation", number(rank), "Spearman, learned and true return"))
     shown.append(_tile("Steps", number(steps), "of the environment"))
-    seconds = summary.get("wall_seconds", _last(run, "seconds"))
-    speed = summary.get("steps_per_second")
     shown.append(_tile("Wall time", duration(seconds), f"{number(speed)} steps/s" if speed else ""))
     return f'{_returns(run)}<div class="tiles">{"".join(shown)}</div>'
 
 
 def _returns(run: RunRecord) -> str:
     """The return of the final policy, and of the random one beside it."""
-    mean, std = (number(run.summary.get(f"true_return_{name}")) for name in ("mean", "std"))
-    if mean == MISSING:
+    summary = run.summary
+    if summary is None or summary.true_return_mean is None:
         return '<p class="missing">Not finished: the return of the final policy is measured at the end.</p>'
     episodes = escape(run.config.get("eval_episodes", 20))
-    spread = f" <small>± {std}</small>" if std != MISSING else ""
-    tile = _tile("True return", mean + spread, f"final policy, mean ± std of {episodes} episodes")
-    if "score_mean" in run.summary:
-        score, deviation, games = (number(run.summary.get(f"score_{name}")) for name in ("mean", "std", "games"))
-        played = f"final policy, mean ± std of {games} whole games"
-        tile = _tile("Score", f"{score} <small>± {deviation}</small>", played) + tile
-    random = number(run.summary.get("random_return_mean"))
-    beside = _tile("Random policy", random, "the same environment") if random != MISSING else ""
+    reached = _with_deviation(summary.true_return_mean, summary.true_return_std)
+    tile = _tile("True return", reached, f"final policy, mean ± std of {episodes} episodes")
+    if summary.score_mean is not None:
+        score = _with_deviation(summary.score_mean, summary.score_std)
+        tile = _tile("Score", score, f"final policy, mean ± std of {number(summary.score_games)} whole games") + tile
+    random = summary.random_return_mean
+    beside = "" if random is None else _tile("Random policy", number(random), "the same environment")
     return f'<div class="hero">{tile}{beside}</div>'
+
+
+def _with_deviation(mean: float, std: float | None) -> str:
+    return number(mean) if std is None else f"{number(mean)} <small>± {number(std)}</small>"
 
 
 def _tile(name: str, value: str, note: str) -> str:

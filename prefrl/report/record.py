@@ -13,6 +13,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from prefrl.core.errors import PrefrlError
+from prefrl.runs import RunFolder
+from prefrl.runs.summary import RewardModelQuality, Summary
 
 EPISODES = ("before", "midway", "after")
 
@@ -44,7 +46,7 @@ class RunRecord:
 
     Attributes:
         config: the settings, as config.to_json writes them.
-        summary: the run's result.
+        summary: the run's result; None before its end.
         progress: column name -> [N] values, nan where a cell is empty.
         episodes: before, midway, after; in this order.
         diagnostics: predicted_returns [P] and true_returns [P] of fresh segments.
@@ -52,22 +54,22 @@ class RunRecord:
 
     path: Path
     config: Mapping[str, Any] = field(default_factory=dict)
-    summary: Mapping[str, Any] = field(default_factory=dict)
+    summary: Summary | None = None
     progress: Mapping[str, np.ndarray] = field(default_factory=dict)
     episodes: Mapping[str, Episode] = field(default_factory=dict)
     diagnostics: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def env_id(self) -> str:
-        return str(self.summary.get("env_id") or self.config.get("env_id") or "unknown environment")
+        judged = self.summary.env_id if self.summary else None
+        return str(judged or self.config.get("env_id") or "unknown environment")
 
     @property
     def labels(self) -> int:
         """Comparisons learned from so far; 0 for a run on the true reward."""
-        answered = self.summary.get("labels_answered")
-        if isinstance(answered, int) and answered:
-            return answered  # the concluding round, too, which no row of the progress knows
-        budget = self.summary.get("labels", self.config.get("labels"))
+        if self.summary and self.summary.labels_answered:
+            return self.summary.labels_answered  # the concluding round, too, which no row of the progress knows
+        budget = self.summary.labels if self.summary else self.config.get("labels")
         if not isinstance(budget, int | float):
             return 0
         used = self.column("labels")
@@ -75,8 +77,8 @@ class RunRecord:
         return int(used[-1]) if budget and len(used) and used[-1] else int(budget)
 
     @property
-    def reward_model(self) -> Mapping[str, Any]:
-        return self.summary.get("reward_model") or {}
+    def reward_model(self) -> RewardModelQuality | None:
+        return self.summary.reward_model if self.summary else None
 
     def column(self, name: str) -> np.ndarray:
         """[N] a column of the progress, all nan if there is none of this name."""
@@ -89,14 +91,16 @@ def read_run(path: Path) -> RunRecord:
 
     Raises:
         FileNotFoundError: there is no such folder.
+        PrefrlError: a file in it is damaged.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"no run at {path}; `prefrl train` makes one in its output folder")
+    folder = RunFolder(path)
     episodes = {name: _episode(path / "episodes" / f"{name}.safetensors") for name in EPISODES}
     return RunRecord(
         path=path,
         config=_json(path / "config.json"),
-        summary=_json(path / "summary.json"),
+        summary=folder.summary() if folder.summary_file.exists() else None,
         progress=_columns(path / "progress.csv"),
         episodes={name: episode for name, episode in episodes.items() if episode is not None},
         diagnostics=_arrays(path / "diagnostics.safetensors")[0],

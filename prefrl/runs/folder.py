@@ -7,12 +7,12 @@ import json
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prefrl.config import RlhfConfig, from_json, to_json
 from prefrl.core.errors import PrefrlError
 from prefrl.runs.files import read_json, write_json
 from prefrl.runs.provenance import versions
+from prefrl.runs.summary import Summary, read_summary
 
 COLUMNS = (
     "step", "true_return", "learned_return", "labels", "train_loss", "heldout_loss", "train_accuracy",
@@ -127,10 +127,11 @@ class RunFolder:
         if not self.summary_file.exists():
             return False
         summary = self.summary()
-        labels = summary["labels"]
-        if config.labeler == "human" and config.pace == "wait" and not summary.get("no_more_pairs"):
-            labels = min(labels, summary.get("labels_answered", labels))
-        return summary["steps"] >= config.steps and labels >= config.labels
+        labels = summary.labels
+        is_waited_for = config.labeler == "human" and config.pace == "wait" and not summary.no_more_pairs
+        if is_waited_for and summary.labels_answered is not None:
+            labels = min(labels, summary.labels_answered)
+        return summary.steps >= config.steps and labels >= config.labels
 
     def forget_outcome(self) -> None:
         """Removes what an extension makes untrue: the summary above all, by which a run is known to have ended."""
@@ -175,21 +176,15 @@ class RunFolder:
         draft.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
         draft.replace(self.progress)
 
-    def summary(self) -> dict[str, Any]:
-        """What `prefrl evaluate` prints.
+    def summary(self) -> Summary:
+        """The result of the run.
 
         Raises:
             PrefrlError: the run has not ended, or its summary is damaged.
         """
         if not self.summary_file.exists():
             raise PrefrlError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
-        try:
-            summary = read_json(self.summary_file)
-        except ValueError as error:
-            raise PrefrlError(f"{self.summary_file} is damaged: {error}") from error
-        if missing := [name for name in ("steps", "labels") if name not in summary]:
-            raise PrefrlError(f"{self.summary_file} is damaged: it has no {missing[0]!r}")
-        return summary
+        return read_summary(self.summary_file)
 
 
 def _short(value: float | int | None) -> str:
