@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefrl_envs.task import TaskConfig
 
 from prefrl.cli import main
 from prefrl.config import RlhfConfig
@@ -150,7 +151,7 @@ class TestBesideATrainer:
         from prefrl.labelers.subject import Subject
 
         asked.write_status(config("human"), step=100_000, labels=3)
-        subject = Subject(env_id="prefrl/PointGoal-v0", horizon=None, on_end="absorb", folder=asked.path)
+        subject = Subject(task=TaskConfig("prefrl/PointGoal-v0"), folder=asked.path)
         assert subject.trainer().finished
         with only_trainer(asked.path):
             assert not subject.trainer().finished
