@@ -6,7 +6,6 @@ What window.py and web.py share: their settings, the order of a measurement, and
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import threading
@@ -58,7 +57,7 @@ class Trainer:
         self.run, self.began = RunFolder(run), time.monotonic()
         command = [sys.executable, "-m", "prefrl.cli", "train", env, *SETTINGS, "--out", str(run)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self._steps: list[tuple[float, int]] = []  # when status.json said something new, and which step
+        self._steps: list[tuple[float, int]] = []  # when its status said something new, and which step
         self._left = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
 
@@ -97,11 +96,8 @@ class Trainer:
 
     def _look(self) -> None:
         while not self._left.wait(0.05):
-            try:
-                step = json.loads(self.run.status_file.read_text(encoding="utf-8"))["step"]
-            except FileNotFoundError:
-                continue
-            if not self._steps or step != self._steps[-1][1]:
+            step = self.run.status().step
+            if step is not None and (not self._steps or step != self._steps[-1][1]):
                 self._steps.append((time.monotonic(), step))
 
 

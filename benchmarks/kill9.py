@@ -13,7 +13,6 @@ must come further than it ever was.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import subprocess
@@ -142,8 +141,7 @@ class Company:
 
     def step(self) -> int:
         """Where the trainer is, or was when it was killed."""
-        status = self._run.status_file
-        return json.loads(status.read_text(encoding="utf-8"))["step"] if status.exists() else 0
+        return self._run.status().step or 0
 
     def answers(self) -> Counter[str]:
         """How often each query was answered."""

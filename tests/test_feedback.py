@@ -1,7 +1,6 @@
 """Training from people's answers: they come when they come, and the agent waits or does not."""
 
 import dataclasses
-import json
 import threading
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from prefrl.labelers.config import OracleConfig
 from prefrl.labelers.oracle import Oracle
 from prefrl.queries import INCOMPARABLE, LEFT, RIGHT, Answer, Query
 from prefrl.runs import RunFolder
+from prefrl.runs.status import Status
 from prefrl.store import PreferenceStore, codec
 
 HUMAN = dataclasses.replace(SMALL, labels=60, labeler="human", question="which is closer?")
@@ -61,8 +61,8 @@ def test_the_agent_waits_says_for_how_many_and_goes_on_once_they_are_there(folde
     stopped = train(HUMAN, folder, None, on_wait=waits.append, stopped=lambda: len(waits) >= 2)
     assert not stopped
     assert waits == [HUMAN.initial_labels] * 2
-    status = json.loads(folder.status_file.read_text())
-    assert status == {"step": 512, "steps": 3072, "labels": 0, "labels_wanted": 60, "waiting_for": 15}
+    status = folder.status()
+    assert status == Status(step=512, steps=3072, labels=0, labels_wanted=60, waiting_for=15)
     with PreferenceStore(folder.store) as store:
         assert store.question == "which is closer?"
         assert store.counts().open == STOCK
@@ -70,7 +70,7 @@ def test_the_agent_waits_says_for_how_many_and_goes_on_once_they_are_there(folde
     with ExitStack() as sitting:
 
         def on_wait(missing):
-            seen.append((missing, json.loads(folder.status_file.read_text())["waiting_for"]))
+            seen.append((missing, folder.status().waiting_for))
             if len(seen) == 1:
                 sitting.enter_context(person)
 
@@ -79,7 +79,7 @@ def test_the_agent_waits_says_for_how_many_and_goes_on_once_they_are_there(folde
     assert all(missing == said for missing, said in seen)
     assert seen[-1] == (0, 0)  # said before the fit that follows, which may be long
     assert folder.summary().labels_answered == 60
-    assert json.loads(folder.status_file.read_text())["waiting_for"] == 0
+    assert folder.status().waiting_for == 0
 
 
 def test_a_run_told_to_stop_while_it_waits_is_left_at_once_with_what_was_answered(folder):
@@ -97,9 +97,9 @@ def test_a_run_told_to_stop_while_it_waits_is_left_at_once_with_what_was_answere
             return bool(waits) and waits[-1] > 0 and has_what_it_gives()
 
         assert not train(HUMAN, folder, None, on_row=rows.append, on_wait=waits.append, stopped=stopped)
-    status = json.loads(folder.status_file.read_text())
-    assert status["waiting_for"] > 0
-    assert status["step"] == rows[-1]["step"]
+    status = folder.status()
+    assert status.waiting_for > 0
+    assert status.step == rows[-1]["step"]
     with Person(folder.store):
         assert train(HUMAN, folder, None, on_row=rows.append)
     steps = [row["step"] for row in rows]

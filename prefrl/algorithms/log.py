@@ -14,6 +14,7 @@ from prefrl.algorithms.learner import Learner
 from prefrl.config import RlhfConfig
 from prefrl.rollouts import Recorder, Rollout
 from prefrl.runs.folder import Row, RunFolder
+from prefrl.runs.status import Status
 from prefrl.stopwatch import Stopwatch
 
 LOG_STEPS = 64  # steps between two rows, about: an iteration may be shorter
@@ -63,7 +64,7 @@ class RunLog:
         metrics = metrics | self.count_time(feedback)
         row = self._row(feedback.num_labels)
         self._run.append(row)
-        self._run.write_status(self._config, self._learner.step, feedback.num_labels)
+        self._write_status(feedback.num_labels)
         self._show(row, metrics)
         self._on_row({**row, **metrics})
         self._forget()
@@ -100,6 +101,17 @@ class RunLog:
             "game_steps": _mean(np.concatenate(self._game_steps)),
         }
         return row | learner.fit
+
+    def _write_status(self, num_labels: int) -> None:
+        config = self._config
+        status = Status(
+            step=self._learner.step,
+            steps=config.steps,
+            labels=num_labels,
+            labels_wanted=config.labels,
+            waiting_for=0,
+        )
+        self._run.write_status(status)
 
     def _show(self, row: Row, metrics: Metrics) -> None:
         figures: Row = {name: row[column] for column, name in SHOWN.items()}

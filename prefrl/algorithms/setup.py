@@ -25,6 +25,7 @@ from prefrl.rewards.fitting import make_optimizer
 from prefrl.rewards.inputs import Inputs
 from prefrl.rollouts import EpisodeReturns, Recorder, SegmentPool
 from prefrl.runs import RunFolder
+from prefrl.runs.status import Status
 from prefrl.seeds import Purpose, seed_of
 from prefrl.selection import SELECTIONS
 from prefrl.store import PreferenceStore
@@ -48,7 +49,14 @@ def make_feedback(
         return LabelerFeedback(config, learner, store, labeler)
 
     def wait(missing: int) -> None:
-        run.write_status(config, learner.step, store.labels(), waiting_for=missing)
+        status = Status(
+            step=learner.step,
+            steps=config.steps,
+            labels=store.labels(),
+            labels_wanted=config.labels,
+            waiting_for=missing,
+        )
+        run.write_status(status)
         on_wait(missing)
 
     if config.question is not None:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from prefrl_envs.task import TaskConfig
 
+from prefrl.runs import RunFolder
 from prefrl.runs.lock import trainer_is_present
+from prefrl.runs.status import Status
 
 
 @dataclass(frozen=True)
-class Trainer:
-    """A trainer's state as status.json has it, and whether the trainer is still there; None where unknown.
+class Trainer(Status):
+    """A trainer's status, and whether the trainer is still there; None where unknown.
 
     Attributes:
-        step, steps: environment steps done, and of the whole run.
-        labels, labels_wanted: comparisons given, and of the whole run.
-        waiting_for: labels without which the agent does not go on.
         running: whether a process trains.
     """
 
-    step: int | None = None
-    steps: int | None = None
-    labels: int | None = None
-    labels_wanted: int | None = None
-    waiting_for: int | None = None
     running: bool | None = None
 
     @property
@@ -80,13 +72,8 @@ class Subject:
         return f"prefrl resume {self.folder}"
 
     def trainer(self) -> Trainer:
-        """Reads status.json; all fields are unknown if the file is missing or cannot be read."""
-        try:
-            values: Any = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        """Reads the status; all fields are unknown if it is missing or cannot be read."""
+        status = RunFolder(self.folder).status()
+        if status == Status():
             return NOTHING_SAID
-        if not isinstance(values, dict):
-            return NOTHING_SAID
-        # JSON's true is an int of Python's, and its NaN a float: a trainer writes whole numbers.
-        said = {name: values[name] for name in Trainer.__dataclass_fields__ if type(values.get(name)) is int}
-        return Trainer(**said | {"running": trainer_is_present(self.folder)}) if said else NOTHING_SAID
+        return Trainer(**asdict(status), running=trainer_is_present(self.folder))

@@ -12,6 +12,7 @@ from prefrl.config import RlhfConfig, from_json, to_json
 from prefrl.core.errors import PrefrlError
 from prefrl.runs.files import read_json, write_json
 from prefrl.runs.provenance import versions
+from prefrl.runs.status import Status, read_status, write_status
 from prefrl.runs.summary import Summary, read_summary
 
 COLUMNS = (
@@ -138,14 +139,13 @@ class RunFolder:
         for path in (self.summary_file, self.policy, self.diagnostics, self.report):
             path.unlink(missing_ok=True)
 
-    def write_status(self, config: RlhfConfig, step: int, labels: int, waiting_for: int = 0) -> None:
-        """Where the trainer is, for who looks on from another process.
+    def status(self) -> Status:
+        """Where the trainer is, as far as is known."""
+        return read_status(self.status_file)
 
-        Args:
-            waiting_for: labels without which the agent does not go on.
-        """
-        status = {"step": step, "steps": config.steps, "labels": labels, "labels_wanted": config.labels}
-        write_json(self.status_file, status | {"waiting_for": waiting_for})
+    def write_status(self, status: Status) -> None:
+        """Says where the trainer is to those who look on from another process."""
+        write_status(self.status_file, status)
 
     def append(self, row: Row) -> None:
         """One more row of progress.csv."""
