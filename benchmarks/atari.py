@@ -17,6 +17,7 @@ import csv
 import itertools
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,14 +29,15 @@ from prefrl.config import RlhfConfig
 from prefrl.devices import choose_device
 from prefrl.labelers.oracle import Oracle
 from prefrl.presets import PRESETS, preset_config
-from prefrl.runs.folder import Row, RunFolder
+from prefrl.runs import RunFolder
+from prefrl.runs.progress import ProgressRow, read_rows
 
 PAPER = ("BeamRider", "Breakout", "Enduro", "Pong", "Qbert", "Seaquest", "SpaceInvaders")
 GAMES = 50  # that a score is the mean of
 SCORES = {"Pong": 18.0}  # games that are won by a score, whose time is taken
 CURVE = ("step", "score", "games", "labels", "heldout_accuracy", "seconds", "cpu_seconds")
 
-Rows = dict[int, Row]
+Rows = dict[int, ProgressRow]
 """Step -> row of progress.csv."""
 
 
@@ -116,9 +118,9 @@ def finish(
     def enough() -> bool:
         return until is not None and (recent_score(rows) or -1e9) >= until
 
-    def on_row(row: Row) -> None:
-        rows[int(row["step"] or 0)] = row
-        times.on_row(row)
+    def on_row(row: ProgressRow, metrics: Mapping[str, float]) -> None:
+        rows[row.step] = row
+        times.on_row(row, metrics)
 
     oracle = Oracle(config.oracle, config.seed)
     device = choose_device(config.device)
@@ -131,26 +133,22 @@ def finish(
         return False
     # It ends here: the labels not asked for by now are none that it learned from.
     last = rows[max(rows)]
-    shorter = replace(config, steps=int(last["step"] or 0), labels=int(last["labels"] or 0))
+    shorter = replace(config, steps=last.step, labels=last.labels or 0)
     return train(shorter, run, oracle, device=device, on_judge=judged)
 
 
 def rows_of(curve: Path) -> Rows:
     """What progress.csv, or curve.csv, has; nothing where there is none."""
-    if not curve.exists():
-        return {}
-    with curve.open(encoding="utf-8") as file:
-        numbers = ({key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file))
-        return {int(row["step"]): dict(row) for row in numbers}
+    return {row.step: row for row in read_rows(curve)}
 
 
 def recent_score(rows: Rows, until_step: float = float("inf"), games: int = GAMES) -> float | None:
     """Mean score of about the last `games` games up to a step, rollout by rollout; None where there were fewer."""
     number, total = 0.0, 0.0
     for step in sorted((step for step in rows if step <= until_step), reverse=True):
-        played = rows[step].get("games") or 0
+        played = rows[step].games or 0
         number += played
-        total += played * (rows[step].get("score") or 0.0)
+        total += played * (rows[step].score or 0.0)
         if number >= games:
             return round(total / number, 4)  # the file has means of six digits: 18 may be 17.999998 there
     return None
@@ -159,10 +157,11 @@ def recent_score(rows: Rows, until_step: float = float("inf"), games: int = GAME
 def first_reached(rows: Rows, score: float) -> dict[str, float] | None:
     """When the last games first had this mean score: steps, seconds, core-minutes; None where they never had."""
     for step in sorted(rows):
-        recent = recent_score(rows, step) if rows[step].get("games") else None
+        row = rows[step]
+        recent = recent_score(rows, step) if row.games else None
         if recent is not None and recent >= score:
-            seconds, cpu_seconds = (float(rows[step].get(name) or 0) for name in ("seconds", "cpu_seconds"))
-            return {"steps": step, "seconds": round(seconds), "core_minutes": round(cpu_seconds / 60, 1)}
+            core_minutes = round((row.cpu_seconds or 0) / 60, 1)
+            return {"steps": step, "seconds": round(row.seconds or 0), "core_minutes": core_minutes}
     return None
 
 
@@ -186,17 +185,17 @@ def keep(run: RunFolder, place: Path, score: float | None, times: Times) -> None
     print(place)
 
 
-def thinned(rows: Rows, most: int = 200) -> list[dict[str, float | str]]:
+def thinned(rows: Rows, most: int = 200) -> list[dict[str, str]]:
     """At most so many rows, each the last of its group, with the games of all of it."""
     steps = sorted(rows)
     every = max(1, -(-len(steps) // most))
     kept = []
     for group in (steps[i : i + every] for i in range(0, len(steps), every)):
-        played = [(rows[step].get("games") or 0.0, rows[step].get("score") or 0.0) for step in group]
+        played = [(rows[step].games or 0, rows[step].score or 0.0) for step in group]
         games = sum(number for number, _ in played)
         score = sum(number * mean for number, mean in played) / games if games else None
-        row = rows[group[-1]] | {"games": games, "score": score}
-        kept.append({name: "" if (value := row.get(name)) is None else f"{value:.6g}" for name in CURVE})
+        row = vars(replace(rows[group[-1]], games=games, score=score))
+        kept.append({name: "" if row[name] is None else f"{row[name]:.6g}" for name in CURVE})
     return kept
 
 

@@ -47,7 +47,8 @@ from prefrl.labelers.oracle import Oracle
 from prefrl.presets import preset_config
 from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.vec_env import LearnedRewardVecEnv
-from prefrl.runs.folder import Row, RunFolder
+from prefrl.runs import RunFolder
+from prefrl.runs.progress import ProgressRow
 
 STOCK = PpoConfig(num_envs=8, n_steps=256, batch_size=64)
 LABELS, ROUND_STEPS, INITIAL_STEPS = 700, 15_625, 8_192
@@ -127,11 +128,11 @@ class Times:
         self.rows: list[tuple[float, int]] = []
         self._seconds: Counter[str] = Counter()
 
-    def on_row(self, row: Row) -> None:
+    def on_row(self, row: ProgressRow, metrics: Mapping[str, float]) -> None:
         """To be told every row."""
         if self.rows:
-            self._seconds.update({name: value for name, value in row.items() if name.startswith("time/")})
-        self.rows.append((time.perf_counter(), int(row["step"] or 0)))
+            self._seconds.update({name: value for name, value in metrics.items() if name.startswith("time/")})
+        self.rows.append((time.perf_counter(), row.step))
 
     def rate(self) -> float:
         """Steps per second."""

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from prefrl.config import RlhfConfig
-from prefrl.runs.folder import Row
+from prefrl.runs.progress import ProgressRow
 
 WAIT_LINE_S = 30  # between two lines that say so where there is no terminal
 
@@ -21,7 +21,8 @@ class ProgressBar:
     """Returns, labels, accuracy and time left. Call it with every row of progress.csv."""
 
     def __init__(self, config: RlhfConfig, folder: Path) -> None:
-        self._config, self._folder, self._latest = config, folder, Row()
+        self._config, self._folder = config, folder
+        self._latest = ProgressRow(step=0)
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(),
             TextColumn("left"), console=Console(file=sys.stderr), transient=False,
@@ -40,13 +41,13 @@ class ProgressBar:
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self._bar.stop()
 
-    def __call__(self, row: Row) -> None:
-        self._latest |= {name: value for name, value in row.items() if value is not None}
-        step = int(row["step"] or 0)
+    def __call__(self, row: ProgressRow) -> None:
+        self._latest = row.filled_from(self._latest)
+        step = row.step
         if not self._quiet:
             self._bar.update(self._task, completed=step, description=self.text())
         elif step >= self._next_line * self._config.steps or step >= self._config.steps:
-            left = (self._config.steps - step) / step * (row["seconds"] or 0)
+            left = (self._config.steps - step) / step * (row.seconds or 0)
             print(f"{step:>10,} steps  {self.text()} · {max(left, 0):,.0f} s left", file=sys.stderr, flush=True)
             self._next_line = step / self._config.steps + 0.05
 
@@ -82,17 +83,18 @@ class ProgressBar:
 
     def text(self) -> str:
         """One line on how the run is doing."""
-        known, parts = self._latest, []
-        if "score" in known:
-            parts.append(f"score {known['score']:.5g}")  # in a stream of games the return of 1,000 steps says less
-        elif "true_return" in known:
-            parts.append(f"true return {known['true_return']:.5g}")
-        if "learned_return" in known:
-            parts.append(f"learned {known['learned_return']:.4g}")
+        known = self._latest
+        parts = []
+        if known.score is not None:
+            parts.append(f"score {known.score:.5g}")  # in a stream of games the return of 1,000 steps says less
+        elif known.true_return is not None:
+            parts.append(f"true return {known.true_return:.5g}")
+        if known.learned_return is not None:
+            parts.append(f"learned {known.learned_return:.4g}")
         if self._config.labels:
-            parts.append(f"labels {known.get('labels', 0)}/{self._config.labels}")
-        if "heldout_accuracy" in known:
-            parts.append(f"accuracy {known['heldout_accuracy']:.0%}")
-        if seconds := known.get("seconds"):
-            parts.append(f"{(known['step'] or 0) / seconds:,.0f} steps/s")
+            parts.append(f"labels {known.labels or 0}/{self._config.labels}")
+        if known.heldout_accuracy is not None:
+            parts.append(f"accuracy {known.heldout_accuracy:.0%}")
+        if known.seconds:
+            parts.append(f"{known.step / known.seconds:,.0f} steps/s")
         return " · ".join(parts)

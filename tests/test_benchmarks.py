@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.agents.config import PpoConfig
 from prefrl.presets import preset_config
+from prefrl.runs.progress import ProgressRow
 from prefrl.runs.summary import Summary
 
 ROOT = Path(__file__).parents[1]
@@ -256,7 +257,7 @@ def test_the_table_of_crowds_has_what_was_lost(benchmark):
 def game_rows(*played):
     """A row of progress.csv for each (games, score), a thousand steps apart."""
     return {
-        1000 * i: {"step": 1000 * i, "games": games, "score": score, "seconds": 60.0 * i, "cpu_seconds": 90.0 * i}
+        1000 * i: ProgressRow(step=1000 * i, games=games, score=score, seconds=60.0 * i, cpu_seconds=90.0 * i)
         for i, (games, score) in enumerate(played, 1)
     }
 
@@ -288,9 +289,9 @@ def test_runs_of_games_go_on_where_they_were_interrupted(benchmark, tmp_path, mo
     def train(config, run, *_, on_row, **__):
         game = config.env_id.removeprefix("prefrl/").removesuffix("-v0")
         trained.append(game)
-        row = {"step": 1024 * len(trained), "games": 50, "score": 18.0, "seconds": 60.0, "cpu_seconds": 90.0}
+        row = ProgressRow(step=1024 * len(trained), games=50, score=18.0, seconds=60.0, cpu_seconds=90.0)
         run.append(row)
-        on_row(row)
+        on_row(row, {})
         if game in interrupted:
             return False
         run.summary_file.write_text(

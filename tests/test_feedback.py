@@ -85,6 +85,10 @@ def test_the_agent_waits_says_for_how_many_and_goes_on_once_they_are_there(folde
 def test_a_run_told_to_stop_while_it_waits_is_left_at_once_with_what_was_answered(folder):
     """Neither a fit to a part of what is due nor a rollout comes before it is saved."""
     rows = []
+
+    def keep(row, metrics):
+        rows.append(row)
+
     with Person(folder.store, most=HUMAN.initial_labels + 2):
 
         def has_what_it_gives():
@@ -96,13 +100,13 @@ def test_a_run_told_to_stop_while_it_waits_is_left_at_once_with_what_was_answere
         def stopped():
             return bool(waits) and waits[-1] > 0 and has_what_it_gives()
 
-        assert not train(HUMAN, folder, None, on_row=rows.append, on_wait=waits.append, stopped=stopped)
+        assert not train(HUMAN, folder, None, on_row=keep, on_wait=waits.append, stopped=stopped)
     status = folder.status()
     assert status.waiting_for > 0
-    assert status.step == rows[-1]["step"]
+    assert status.step == rows[-1].step
     with Person(folder.store):
-        assert train(HUMAN, folder, None, on_row=rows.append)
-    steps = [row["step"] for row in rows]
+        assert train(HUMAN, folder, None, on_row=keep)
+    steps = [row.step for row in rows]
     assert steps == sorted(set(steps))
     assert folder.summary().labels_answered == 60
 
@@ -110,7 +114,7 @@ def test_a_run_told_to_stop_while_it_waits_is_left_at_once_with_what_was_answere
 def test_people_may_be_ahead_of_the_schedule_but_not_by_more_than_the_stock(folder):
     ahead = []
 
-    def look(row):
+    def look(row, metrics):
         with PreferenceStore(folder.store) as store:
             ahead.append(store.counts().asked)
 

@@ -7,6 +7,7 @@ import pytest
 
 from prefrl.presets import preset_config
 from prefrl.progress import ProgressBar
+from prefrl.runs.progress import ProgressRow
 
 FOLDER = Path("runs/HopperBackflip-default-900-seed-0")  # as long as `prefrl train` itself makes them
 
@@ -47,9 +48,9 @@ def test_a_terminal_says_when_the_wait_is_over(config, monkeypatch):
 
 def test_of_a_game_the_score_is_shown_and_not_the_streams_return(config):
     bar = ProgressBar(config, FOLDER)
-    bar._latest |= {"step": 1000, "true_return": 7.0}
+    bar(ProgressRow(step=1000, true_return=7.0))
     assert "true return 7" in bar.text()
-    bar._latest |= {"score": -19.5}
+    bar(ProgressRow(step=2000, score=-19.5))
     assert bar.text().startswith("score -19.5")
     assert "true return" not in bar.text()
 

@@ -23,9 +23,10 @@ from prefrl.metrics import normalized_return
 from prefrl.preferences.config import QueryConfig
 from prefrl.queries import INCOMPARABLE
 from prefrl.rewards.config import RewardConfig
+from prefrl.runs import RunFolder
 from prefrl.runs.checkpoints import checkpoints
-from prefrl.runs.folder import COLUMNS, RunFolder
 from prefrl.runs.lock import only_trainer, trainer_is_present
+from prefrl.runs.progress import COLUMNS
 from prefrl.store import PreferenceStore
 
 SMALL = RlhfConfig(
@@ -59,7 +60,7 @@ def same_policy(first, second):
 def stop_after(rows):
     """A `stopped` and an `on_row` that end a run after so many rollouts."""
     seen = []
-    return {"on_row": seen.append, "stopped": lambda: len(seen) >= rows}
+    return {"on_row": lambda row, metrics: seen.append(row), "stopped": lambda: len(seen) >= rows}
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +206,7 @@ def test_only_one_process_trains_in_a_folder_and_it_is_seen(tmp_path):
     folder.create(SMALL)
     with only_trainer(folder.path), pytest.raises(ValueError, match="another process is training in"):
         run(SMALL, folder.path)
-    run(SMALL, folder.path, on_row=lambda row: seen.append(trainer_is_present(folder.path)))
+    run(SMALL, folder.path, on_row=lambda row, metrics: seen.append(trainer_is_present(folder.path)))
     assert all(seen)
     assert not trainer_is_present(folder.path)
 

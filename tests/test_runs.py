@@ -6,8 +6,9 @@ import pytest
 
 from prefrl.config import RlhfConfig
 from prefrl.processor import cpu_name
+from prefrl.runs import RunFolder
 from prefrl.runs.files import write_json
-from prefrl.runs.folder import COLUMNS, RunFolder
+from prefrl.runs.progress import COLUMNS, ProgressRow
 from prefrl.runs.provenance import peak_memory_mb, versions
 from prefrl.runs.summary import Summary
 
@@ -57,7 +58,7 @@ def test_no_run_and_a_damaged_one_are_one_clear_line(tmp_path, run):
 
 def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(run):
     for step in (100, 200, 300):
-        run.append({"step": step, "true_return": 1.5, "learned_return": None, "labels": 3})
+        run.append(ProgressRow(step=step, true_return=1.5, labels=3))
     with run.progress.open("a") as file:
         file.write("400,1.")  # killed while writing
     run.forget_rows_after(200)
@@ -67,7 +68,7 @@ def test_rows_after_a_checkpoint_are_forgotten_and_a_torn_one_too(run):
 
 
 def test_a_row_that_is_none_is_named_and_nothing_is_changed(run):
-    run.append({"step": 100})
+    run.append(ProgressRow(step=100))
     before = run.progress.read_text() + "q,1.5,,3" + "," * (len(COLUMNS) - 4) + "\n"
     run.progress.write_text(before)
     with pytest.raises(ValueError, match=r"progress.csv is damaged: .*'q'"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from itertools import takewhile
 
 import torch
@@ -157,10 +156,9 @@ class Comparisons(Feedback):
         epochs = settings.epochs if learner.rounds else settings.initial_epochs
         generator = torch.Generator().manual_seed(seed_of(self._config.seed, Purpose.FIT, learner.rounds))
         began = time.perf_counter()
-        stats = fit(reward.ensemble, reward.optimizer, data, epochs, generator)
+        learner.fit = fit(reward.ensemble, reward.optimizer, data, epochs, generator)
         reward.ensemble.standardise(recent)
         learner.fit_seconds += time.perf_counter() - began
-        learner.fit = asdict(stats)
         learner.rounds += 1
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from prefrl.agents.base import Agent
 from prefrl.core.errors import PrefrlError
 from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.fitting import FitStats
 from prefrl.rollouts import EpisodeReturns, Games, SegmentPool
 from prefrl.runs.checkpoints import Manifest, read_manifest, write_checkpoint
 from prefrl.store import codec
@@ -60,7 +61,7 @@ class Learner:
         wall_seconds: spent training, fits included.
         cpu_seconds: the same, added up over all threads.
         fit_seconds: spent fitting the reward model.
-        fit: how the reward model did after its latest fit.
+        fit: how the reward model did after its latest fit; None before the first.
     """
 
     agent: Agent
@@ -75,7 +76,7 @@ class Learner:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     fit_seconds: float = 0.0
-    fit: dict[str, float | None] = field(default_factory=dict)
+    fit: FitStats | None = None
 
     @property
     def step(self) -> int:
@@ -105,7 +106,7 @@ def _write(learner: Learner, checkpoint: Path) -> Manifest:
         "wall_seconds": learner.wall_seconds,
         "cpu_seconds": learner.cpu_seconds,
         "fit_seconds": learner.fit_seconds,
-        "fit": learner.fit,
+        "fit": asdict(learner.fit) if learner.fit else {},
     }
 
 
@@ -128,7 +129,8 @@ def load_checkpoint(path: Path, learner: Learner) -> bool:
         if goes_on:
             running = manifest["returns"] if "returns" in manifest else load_arrays(path / EPISODES_0_2)["returns"]
             learner.returns.running = np.array(running)
-        learner.rounds, learner.fit = manifest["rounds"], manifest["fit"]
+        learner.rounds = manifest["rounds"]
+        learner.fit = FitStats(**manifest["fit"]) if manifest["fit"] else None
         learner.asked = _asked(manifest, learner.step)
         learner.round_step, learner.known_queries = manifest.get("round_step"), manifest.get("known_queries", 0)
         learner.heldout_by = manifest.get("heldout_by", "query")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
@@ -13,14 +15,12 @@ from prefrl.algorithms.feedback import Feedback
 from prefrl.algorithms.learner import Learner
 from prefrl.config import RlhfConfig
 from prefrl.rollouts import Recorder, Rollout
-from prefrl.runs.folder import Row, RunFolder
+from prefrl.runs import RunFolder
+from prefrl.runs.progress import ProgressRow
 from prefrl.runs.status import Status
 from prefrl.stopwatch import Stopwatch
 
 LOG_STEPS = 64  # steps between two rows, about: an iteration may be shorter
-
-SHOWN = {"true_return": "rollout/ep_rew_mean", "learned_return": "rollout/ep_learned_rew_mean"}
-"""Column of progress.csv -> name in TensorBoard. Figures of the reward model come under reward_model/."""
 
 
 class RunLog:
@@ -40,7 +40,7 @@ class RunLog:
         learner: Learner,
         run: RunFolder,
         recorder: Recorder,
-        on_row: Callable[[Row], None],
+        on_row: Callable[[ProgressRow, Metrics], None],
     ) -> None:
         self._config, self._learner, self._run, self._on_row = config, learner, run, on_row
         self._recorder = recorder
@@ -66,7 +66,7 @@ class RunLog:
         self._run.append(row)
         self._write_status(feedback.num_labels)
         self._show(row, metrics)
-        self._on_row({**row, **metrics})
+        self._on_row(row, metrics)
         self._forget()
 
     def count_time(self, feedback: Feedback) -> Metrics:
@@ -86,21 +86,26 @@ class RunLog:
         self._scores: list[np.ndarray] = []
         self._game_steps: list[np.ndarray] = []
 
-    def _row(self, num_labels: int) -> Row:
+    def _row(self, num_labels: int) -> ProgressRow:
         learner = self._learner
-        returns, scores = np.concatenate(self._returns), np.concatenate(self._scores)
-        row: Row = {
-            "step": learner.step,
-            "true_return": _mean(returns[:, 0]),
-            "learned_return": _mean(returns[:, 1]) if learner.reward else None,
-            "labels": num_labels,
-            "seconds": learner.wall_seconds,
-            "cpu_seconds": learner.cpu_seconds,
-            "games": len(scores),
-            "score": _mean(scores),
-            "game_steps": _mean(np.concatenate(self._game_steps)),
-        }
-        return row | learner.fit
+        returns = np.concatenate(self._returns)
+        scores = np.concatenate(self._scores)
+        return ProgressRow(
+            step=learner.step,
+            true_return=_mean(returns[:, 0]),
+            learned_return=_mean(returns[:, 1]) if learner.reward else None,
+            labels=num_labels,
+            games=len(scores),
+            score=_mean(scores),
+            game_steps=_mean(np.concatenate(self._game_steps)),
+            seconds=learner.wall_seconds,
+            cpu_seconds=learner.cpu_seconds,
+            **self._fit(),
+        )
+
+    def _fit(self) -> dict[str, Any]:
+        """How the reward model did after its latest fit, by name."""
+        return asdict(self._learner.fit) if self._learner.fit else {}
 
     def _write_status(self, num_labels: int) -> None:
         config = self._config
@@ -113,11 +118,12 @@ class RunLog:
         )
         self._run.write_status(status)
 
-    def _show(self, row: Row, metrics: Metrics) -> None:
-        figures: Row = {name: row[column] for column, name in SHOWN.items()}
+    def _show(self, row: ProgressRow, metrics: Metrics) -> None:
+        """Writes the figures of a row and the metrics for TensorBoard."""
+        figures = {"rollout/ep_rew_mean": row.true_return, "rollout/ep_learned_rew_mean": row.learned_return}
         if self._learner.reward is not None:
-            fit = {"labels": row["labels"]} | self._learner.fit
-            figures |= {f"reward_model/{name}": value for name, value in fit.items()}
+            figures["reward_model/labels"] = row.labels
+            figures |= {f"reward_model/{name}": value for name, value in self._fit().items()}
         for name, value in {**figures, **metrics}.items():
             if value is not None:
                 self._tensorboard.add_scalar(name, value, self._learner.step)

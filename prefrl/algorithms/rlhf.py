@@ -19,7 +19,7 @@ import torch
 from prefrl_envs.suite import find
 from stable_baselines3.common.preprocessing import is_image_space
 
-from prefrl.agents.base import Agent
+from prefrl.agents.base import Agent, Metrics
 from prefrl.agents.precision import choose_precision, fast_precision
 from prefrl.algorithms.feedback import Feedback
 from prefrl.algorithms.learner import Learner, load_checkpoint, save_checkpoint
@@ -31,9 +31,10 @@ from prefrl.core.errors import PrefrlError
 from prefrl.heap import keep_freed_memory
 from prefrl.labelers.base import Labeler
 from prefrl.rollouts import Rollout
+from prefrl.runs import RunFolder
 from prefrl.runs.checkpoints import checkpoints
-from prefrl.runs.folder import Row, RunFolder
 from prefrl.runs.lock import only_trainer
+from prefrl.runs.progress import ProgressRow
 from prefrl.seeds import Purpose, seed_of
 from prefrl.store import PreferenceStore
 
@@ -50,7 +51,7 @@ def train(
     labeler: Labeler | None,
     *,
     device: str = "cpu",
-    on_row: Callable[[Row], None] = lambda row: None,
+    on_row: Callable[[ProgressRow, Metrics], None] = lambda row, metrics: None,
     on_wait: Callable[[int], None] = lambda missing: None,
     on_judge: Callable[[], None] = lambda: None,
     on_note: Callable[[str], None] = lambda text: None,
@@ -62,7 +63,7 @@ def train(
         labeler: answers the queries at once, inside the loop; never asked where `config.labels` is 0. None: people
             answer in processes of their own.
         device: of the agent and the reward model.
-        on_row: told every row of progress.csv.
+        on_row: told every row of progress.csv, with the metrics of its latest iteration.
         on_wait: told again and again for how many labels the agent waits, and 0 once they are there.
         on_judge: told when all is learned and saved, before the final policy plays to be judged.
         on_note: told, in a line each, what the run decided by itself.

@@ -159,8 +159,8 @@ def _run(config: RlhfConfig, run: RunFolder, labeler: Labeler | None) -> int:
             bar.note(with_flags(text, names_of_settings()))
 
         ended = train_loop(
-            config, run, labeler,
-            device=device, on_row=bar, on_wait=bar.wait, on_judge=judge, on_note=note, stopped=stop.asked,
+            config, run, labeler, device=device, on_row=lambda row, _: bar(row), on_wait=bar.wait, on_judge=judge,
+            on_note=note, stopped=stop.asked,
         )  # fmt: skip
     if not ended:
         print(f"saved; `prefrl resume {run.path}` goes on", file=sys.stderr)

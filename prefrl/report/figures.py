@@ -29,12 +29,15 @@ MOST_STEPS = 240  # of an episode's rewards are drawn: more lines could not be t
 
 def curves(run: RunRecord) -> str:
     """Returns against steps and against labels, and the labels over steps."""
-    step, labels = run.column("step"), run.column("labels")
-    true, learned = run.column("true_return"), run.column("learned_return")
+    step = run.column(lambda row: row.step)
+    labels = run.column(lambda row: row.labels)
+    score = run.column(lambda row: row.score)
+    true = run.column(lambda row: row.true_return)
+    learned = run.column(lambda row: row.learned_return)
     random = run.summary.random_return_mean if run.summary else None
     chance = {} if random is None else {"random policy": random}
     panels = [
-        _wide("Score per game", {"agent": (step, run.column("score"))}, STEPS, "mean score of the games that ended"),
+        _wide("Score per game", {"agent": (step, score)}, STEPS, "mean score of the games that ended"),
         _wide("True return per episode", {"agent": (step, true)}, STEPS, TRUE_UNIT, references=chance),
     ]
     if run.labels:
@@ -62,13 +65,16 @@ def diagnostics(run: RunRecord) -> str:
     """Is the learned reward the true one? Losses, accuracy, and predictions beside the truth."""
     if not run.labels:
         return ""
-    step = run.column("step")
-    losses = {"training": (step, run.column("train_loss")), "held out": (step, run.column("heldout_loss"))}
-    right = {
-        "training": (step, 100 * run.column("train_accuracy")),
-        "held out": (step, 100 * run.column("heldout_accuracy")),
+    step = run.column(lambda row: row.step)
+    losses = {
+        "training": (step, run.column(lambda row: row.train_loss)),
+        "held out": (step, run.column(lambda row: row.heldout_loss)),
     }
-    l2 = {"L2": (step, run.column("l2"))}
+    right = {
+        "training": (step, 100 * run.column(lambda row: row.train_accuracy)),
+        "held out": (step, 100 * run.column(lambda row: row.heldout_accuracy)),
+    }
+    l2 = {"L2": (step, run.column(lambda row: row.l2))}
     panels = [
         _panel(
             "Loss",

@@ -56,8 +56,8 @@ def _facts(run: RunRecord) -> Iterator[str]:
 def tiles(run: RunRecord) -> str:
     """The key numbers; those of the reward model only where there is one."""
     summary = run.summary
-    steps = summary.steps if summary else _last(run, "step")
-    seconds = summary.wall_seconds if summary else _last(run, "seconds")
+    steps = summary.steps if summary else run.latest(lambda row: row.step)
+    seconds = summary.wall_seconds if summary else run.latest(lambda row: row.seconds)
     speed = summary.steps_per_second if summary else None
     shown = []
     if run.labels:
@@ -97,12 +97,3 @@ def _tile(name: str, value: str, note: str) -> str:
         f'<div class="tile"><div class="name">{name}</div>'
         f'<div class="value">{value}</div><div class="note">{note}</div></div>'
     )
-
-
-def _last(run: RunRecord, name: str) -> int | float | None:
-    """The last value of a column of the progress; whole numbers as such."""
-    values = run.column(name)
-    values = values[values == values]
-    if not len(values):
-        return None
-    return int(values[-1]) if float(values[-1]).is_integer() else float(values[-1])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from prefrl.core.errors import PrefrlError
 from prefrl.runs import RunFolder
+from prefrl.runs.progress import ProgressRow
 from prefrl.runs.summary import RewardModelQuality, Summary
+
+T = TypeVar("T")
 
 EPISODES = ("before", "midway", "after")
 
@@ -47,7 +49,7 @@ class RunRecord:
     Attributes:
         config: the settings, as config.to_json writes them.
         summary: the run's result; None before its end.
-        progress: column name -> [N] values, nan where a cell is empty.
+        progress: its rows so far.
         episodes: before, midway, after; in this order.
         diagnostics: predicted_returns [P] and true_returns [P] of fresh segments.
     """
@@ -55,7 +57,7 @@ class RunRecord:
     path: Path
     config: Mapping[str, Any] = field(default_factory=dict)
     summary: Summary | None = None
-    progress: Mapping[str, np.ndarray] = field(default_factory=dict)
+    progress: Sequence[ProgressRow] = ()
     episodes: Mapping[str, Episode] = field(default_factory=dict)
     diagnostics: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -72,18 +74,23 @@ class RunRecord:
         budget = self.summary.labels if self.summary else self.config.get("labels")
         if not isinstance(budget, int | float):
             return 0
-        used = self.column("labels")
-        used = used[np.isfinite(used)]
-        return int(used[-1]) if budget and len(used) and used[-1] else int(budget)
+        if not budget:
+            return 0
+        return self.latest(lambda row: row.labels) or int(budget)
 
     @property
     def reward_model(self) -> RewardModelQuality | None:
         return self.summary.reward_model if self.summary else None
 
-    def column(self, name: str) -> np.ndarray:
-        """[N] a column of the progress, all nan if there is none of this name."""
-        rows = len(next(iter(self.progress.values()), ()))
-        return self.progress.get(name, np.full(rows, np.nan))
+    def column(self, figure: Callable[[ProgressRow], float | None]) -> np.ndarray:
+        """[N] a figure of every row of the progress; nan where it was not measured."""
+        values = [figure(row) for row in self.progress]
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+
+    def latest(self, figure: Callable[[ProgressRow], T | None]) -> T | None:
+        """A figure as it was last measured; None where it never was."""
+        values = (figure(row) for row in reversed(self.progress))
+        return next((value for value in values if value is not None), None)
 
 
 def read_run(path: Path) -> RunRecord:
@@ -101,7 +108,7 @@ def read_run(path: Path) -> RunRecord:
         path=path,
         config=_json(path / "config.json"),
         summary=folder.summary() if folder.summary_file.exists() else None,
-        progress=_columns(path / "progress.csv"),
+        progress=folder.rows(),
         episodes={name: episode for name, episode in episodes.items() if episode is not None},
         diagnostics=_arrays(path / "diagnostics.safetensors")[0],
     )
@@ -109,23 +116,6 @@ def read_run(path: Path) -> RunRecord:
 
 def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _columns(path: Path) -> dict[str, np.ndarray]:
-    if not path.exists():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    return {name: np.array([_number(row[name]) for row in rows]) for name in reader.fieldnames or ()}
-
-
-def _number(cell: str | None) -> float:
-    """A cell of a run that was killed while writing may hold half a number."""
-    try:
-        return float(cell or "nan")
-    except ValueError:
-        return float("nan")
 
 
 def _arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

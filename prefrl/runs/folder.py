@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import uuid
 from dataclasses import dataclass
@@ -11,19 +10,10 @@ from pathlib import Path
 from prefrl.config import RlhfConfig, from_json, to_json
 from prefrl.core.errors import PrefrlError
 from prefrl.runs.files import read_json, write_json
+from prefrl.runs.progress import ProgressRow, append_row, forget_rows_after, read_rows
 from prefrl.runs.provenance import versions
 from prefrl.runs.status import Status, read_status, write_status
 from prefrl.runs.summary import Summary, read_summary
-
-COLUMNS = (
-    "step", "true_return", "learned_return", "labels", "train_loss", "heldout_loss", "train_accuracy",
-    "heldout_accuracy", "l2", "games", "score", "game_steps", "seconds", "cpu_seconds",
-)  # fmt: skip
-"""Of progress.csv: environment steps, mean return of the episodes that ended, true and learned, labels so far, the
-reward model's losses in nats and accuracies as shares, mean L2 coefficient, Atari games that ended, their mean
-score and mean length in steps, seconds of training by the clock and of all threads."""
-
-Row = dict[str, float | int | None]
 
 
 @dataclass(frozen=True)
@@ -147,15 +137,13 @@ class RunFolder:
         """Says where the trainer is to those who look on from another process."""
         write_status(self.status_file, status)
 
-    def append(self, row: Row) -> None:
+    def rows(self) -> list[ProgressRow]:
+        """The rows of progress.csv so far."""
+        return read_rows(self.progress)
+
+    def append(self, row: ProgressRow) -> None:
         """One more row of progress.csv."""
-        with self.progress.open("a+", newline="", encoding="utf-8") as file:
-            file.seek(0)
-            columns = next(csv.reader(file), None)  # an older version's run may have fewer
-            writer = csv.DictWriter(file, columns or COLUMNS)
-            if not columns:
-                writer.writeheader()
-            writer.writerow({name: _short(row.get(name)) for name in writer.fieldnames})
+        append_row(self.progress, row)
 
     def forget_rows_after(self, step: int) -> None:
         """Drops the rows past `step`, which a resumed run writes again, and those half written.
@@ -163,18 +151,7 @@ class RunFolder:
         Raises:
             PrefrlError: a whole row is none; nothing is changed.
         """
-        lines = self.progress.read_text(encoding="utf-8").splitlines() if self.progress.exists() else []
-        if not lines:
-            self.progress.unlink(missing_ok=True)
-            return
-        full = lines[0].count(",")
-        try:
-            kept = [line for line in lines[1:] if line.count(",") == full and int(line.split(",")[0]) <= step]
-        except ValueError as error:
-            raise PrefrlError(f"{self.progress} is damaged: {error}; take that row out to go on") from error
-        draft = self.progress.with_suffix(".part")
-        draft.write_text("\n".join([lines[0], *kept]) + "\n", encoding="utf-8")
-        draft.replace(self.progress)
+        forget_rows_after(self.progress, step)
 
     def summary(self) -> Summary:
         """The result of the run.
@@ -185,9 +162,3 @@ class RunFolder:
         if not self.summary_file.exists():
             raise PrefrlError(f"no summary at {self.path}; `prefrl resume {self.path}` brings the run to its end")
         return read_summary(self.summary_file)
-
-
-def _short(value: float | int | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
