@@ -11,22 +11,8 @@ from sqlalchemy import make_url
 
 from prefrl.report.record import RunRecord
 from prefrl.report.text import escape, file_size, section, table
+from prefrl.runs.folder import CONTENTS, RunFolder
 from prefrl.runs.summary import Summary
-
-FILES = {
-    "config.json": "every setting of the run",
-    "summary.json": "the result, the machine and the versions",
-    "progress.csv": "returns, labels and fits over steps: one row a rollout",
-    "diagnostics.safetensors": "predicted and true returns of fresh segments",
-    "episodes": "episodes before, midway and after training: states and rewards",
-    "preferences.sqlite3": "every query and its answer",
-    "checkpoints": "what resuming goes on from",
-    "policy.zip": "the agent, as Stable-Baselines3 saves it",
-    "reward_model": "the ensemble of reward predictors",
-    "tensorboard": "logs for TensorBoard",
-    "clips": "clips that labelers were shown",
-    "report.html": "this page",
-}
 
 
 def details(run: RunRecord) -> str:
@@ -63,11 +49,12 @@ def _about(summary: Summary) -> Iterator[tuple[str, object]]:
 
 
 def _files(path: Path) -> Iterator[tuple[str, str]]:
-    names = sorted({entry.name for entry in path.iterdir() if not entry.name.startswith(".")} | {"report.html"})
-    for name in names:
+    report = RunFolder(path).report.name  # is written once its content is known
+    names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+    for name in sorted(names | {report}):
         entry = path / name
-        what = FILES.get(name, "")
-        size = file_size(entry.stat().st_size) if entry.is_file() and name != "report.html" else ""
+        what = CONTENTS.get(name, "")
+        size = file_size(entry.stat().st_size) if entry.is_file() and name != report else ""
         yield name + "/" * entry.is_dir(), " · ".join(part for part in (what, size) if part)
 
 

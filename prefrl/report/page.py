@@ -12,6 +12,7 @@ from prefrl.queries import Comparison
 from prefrl.report import details, figures, footage, head, watching
 from prefrl.report.record import RunRecord, read_run
 from prefrl.report.text import escape
+from prefrl.runs import RunFolder
 
 
 def write_report(run_dir: Path, comparisons: Sequence[Comparison] = ()) -> Path:
@@ -28,7 +29,7 @@ def write_report(run_dir: Path, comparisons: Sequence[Comparison] = ()) -> Path:
     run = read_run(run_dir)
     fps = clips.shown_fps(run.env_id)
     filmed = footage.film(run, comparisons, footage.open_renderer, fps)
-    path = run_dir / "report.html"
+    path = RunFolder(run_dir).report
     path.write_text(page(run, filmed), encoding="utf-8")
     return path
 

@@ -103,14 +103,14 @@ def read_run(path: Path) -> RunRecord:
     if not path.is_dir():
         raise FileNotFoundError(f"no run at {path}; `prefrl train` makes one in its output folder")
     folder = RunFolder(path)
-    episodes = {name: _episode(path / "episodes" / f"{name}.safetensors") for name in EPISODES}
+    episodes = {name: _episode(folder.episode(name)) for name in EPISODES}
     return RunRecord(
         path=path,
-        config=_json(path / "config.json"),
+        config=_json(folder.config_file),
         summary=folder.summary() if folder.summary_file.exists() else None,
         progress=folder.rows(),
         episodes={name: episode for name, episode in episodes.items() if episode is not None},
-        diagnostics=_arrays(path / "diagnostics.safetensors")[0],
+        diagnostics=_arrays(folder.diagnostics)[0],
     )
 
 

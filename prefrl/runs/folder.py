@@ -1,4 +1,4 @@
-"""A run's folder: its configuration, rows, episodes and summary."""
+"""A run's folder: where its files lie, and the way into and out of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,22 @@ from prefrl.runs.progress import ProgressRow, append_row, forget_rows_after, rea
 from prefrl.runs.provenance import versions
 from prefrl.runs.status import Status, read_status, write_status
 from prefrl.runs.summary import Summary, read_summary
+
+CONTENTS = {
+    "config.json": "every setting of the run",
+    "summary.json": "the result, the machine and the versions",
+    "progress.csv": "returns, labels and fits over steps: one row a rollout",
+    "diagnostics.safetensors": "predicted and true returns of fresh segments",
+    "episodes": "episodes before, midway and after training: states and rewards",
+    "preferences.sqlite3": "every query and its answer",
+    "checkpoints": "what resuming goes on from",
+    "policy.zip": "the agent, as Stable-Baselines3 saves it",
+    "reward_model": "the ensemble of reward predictors",
+    "tensorboard": "logs for TensorBoard",
+    "clips": "clips that labelers were shown",
+    "report.html": "this page",
+}
+"""What a report says of the files in its folder."""
 
 
 @dataclass(frozen=True)
