@@ -14,6 +14,7 @@ from prefrl.labelers.oracle import Oracle
 from prefrl.queries import LEFT
 from prefrl.runs import RunFolder
 from prefrl.runs.lock import only_trainer
+from prefrl.runs.status import Status
 from prefrl.store import PreferenceStore
 from prefrl.testing import random_queries
 
@@ -139,7 +140,7 @@ class TestInTheLoop:
 
 class TestBesideATrainer:
     def test_it_answers_until_the_run_has_its_labels(self, asked, capsys):
-        asked.write_status(config("human"), step=1000, labels=20)
+        asked.write_status(Status(step=1000, steps=100_000, labels=20, labels_wanted=20, waiting_for=0))
         assert main(["label", str(asked.path), "--by", "test_labelers:First"]) == 0
         said = capsys.readouterr()
         assert said.out == "answers saved: 20\n"
@@ -150,7 +151,7 @@ class TestBesideATrainer:
     def test_a_run_that_has_ended_without_them_asks_no_more_once_its_trainer_has_left(self, asked):
         from prefrl.labelers.subject import Subject
 
-        asked.write_status(config("human"), step=100_000, labels=3)
+        asked.write_status(Status(step=100_000, steps=100_000, labels=3, labels_wanted=20, waiting_for=0))
         subject = Subject(task=TaskConfig("prefrl/PointGoal-v0"), folder=asked.path)
         assert subject.trainer().finished
         with only_trainer(asked.path):
@@ -158,7 +159,7 @@ class TestBesideATrainer:
 
     def test_the_store_may_be_elsewhere(self, asked, tmp_path, capsys):
         elsewhere = asked.store.rename(tmp_path / "elsewhere.sqlite3")
-        asked.write_status(config("human"), step=1000, labels=20)
+        asked.write_status(Status(step=1000, steps=100_000, labels=20, labels_wanted=20, waiting_for=0))
         store = ["--store", f"sqlite:///{elsewhere}"]
         assert main(["label", str(asked.path), "--by", "test_labelers:First", *store]) == 0
         assert capsys.readouterr().out == "answers saved: 20\n"
