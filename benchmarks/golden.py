@@ -170,7 +170,7 @@ def zipped(name: str, path: Path) -> Learned:
 
 def flat(name: str, value: object) -> Learned:
     if not isinstance(value, dict):
-        return {name: value.numpy() if isinstance(value, torch.Tensor) else value}
+        return {name: value.detach().numpy() if isinstance(value, torch.Tensor) else value}
     return {key: leaf for part, inner in value.items() for key, leaf in flat(f"{name}.{part}", inner).items()}
 
 

@@ -18,10 +18,10 @@ pytest_plugins = ["prefrl.testing", "stores", "pages", "browsers", "windows"]
 
 
 def missing(what, why):
-    """A test needs PostgreSQL, an X server or chromium, which pip cannot install, and it is not here.
+    """Skips a test whose PostgreSQL, X server or chromium is not installed; fails it if PREFRL_REQUIRE names that.
 
-    Who has no root, or no Debian, can test all the rest, as the README says. Where PREFRL_REQUIRE names the program, as
-    in .ci/run, which installs all three, the test fails: so no commit lands without it.
+    Pip cannot install these programs, so that without root they may be missing where the rest can still be tested, as
+    the README says. Nothing lands untested for it: .ci/run installs all three and sets PREFRL_REQUIRE.
     """
     if what in os.environ.get("PREFRL_REQUIRE", "").split():
         pytest.fail(f"PREFRL_REQUIRE has {what}: {why}")

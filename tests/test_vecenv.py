@@ -134,7 +134,7 @@ def test_none_where_nothing_draws_it():
 
 
 def test_without_a_horizon_it_says_why_not():
-    with pytest.raises(ValueError, match="--horizon N"):
+    with pytest.raises(ValueError, match="fix it with `horizon`"):
         make_vec_env(TaskConfig("CartPole-v1"), 1, seed=0)
 
 

@@ -206,9 +206,9 @@ def visible_score(task: TaskConfig) -> str | None:
     row = next((row for row in SUITE.tasks + SUITE.others if row.id == task.id), None)
     if row is None:
         spec = gym.spec(task.id.rpartition(":")[2])
-        shows = f"{task.id} shows its score to agent and reward model; the suite's own is --game"
+        shows = f"{task.id} shows its score to agent and reward model; the suite's own is `game`"
         return f"{shows} {spec.kwargs['game']}" if "ale_py" in str(spec.entry_point) else None
     game, options = row.kwargs["game"], task.options or AtariOptions()
     if game in SCORE_BOXES["default"] or isinstance(options.boxes, tuple):
         return None
-    return f"it is not known where {game} shows its score, so agent and reward model see it; hide it with --boxes"
+    return f"it is not known where {game} shows its score, so agent and reward model see it; hide it with `atari.boxes`"

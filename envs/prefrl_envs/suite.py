@@ -171,7 +171,7 @@ def game_id(name: str) -> str:
     if _short(name) not in names:
         task = _table().names.get(_short(name))
         if task is not None:
-            raise PrefrlError(f"{name!r} is no game but a task of the suite: name {task.id} without --game")
+            raise PrefrlError(f"{name!r} is no game but a task of the suite: name {task.id} without `game`")
         raise PrefrlError(unknown_game(name))
     return f"{_NAMESPACE}{names[_short(name)]}-v0"
 

@@ -57,7 +57,6 @@ class TaskSpec:
             too much between tasks.
         scored: whether games end within an episode, each with a score in info["game_score"].
         measure: "module:function" of what counts how well a behavior is done; see `prefrl_envs.measures`.
-        guide: one or two sentences for people who compare clips: what is to be seen, and what is better.
         options: dataclass of what can be chosen of the environment, its keyword arguments; None: nothing.
         defaults: settings that presets take for this task, beside those that they have for every task.
     """
@@ -78,7 +77,6 @@ class TaskSpec:
     rewarded_by: Literal["value", "sign"] = "value"
     scored: bool = False
     measure: str | None = None
-    guide: str | None = None
     options: type | None = None
     defaults: Defaults = field(default_factory=dict)
 

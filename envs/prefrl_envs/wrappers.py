@@ -128,7 +128,7 @@ def make_env(task: TaskConfig, render_mode: str | None = None) -> gym.Env:
     if task.horizon is None:
         raise PrefrlError(
             f"{env_id} may end its episodes early, and their length would tell the agent the task: "
-            "fix it with --horizon N"
+            "fix it with `horizon`"
         )
     return TimeLimit(TrueReward(FixedHorizon(plain_env(task, render_mode), task.on_end)), task.horizon)
 

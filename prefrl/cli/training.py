@@ -147,7 +147,7 @@ def _run(config: RlhfConfig, run: RunFolder, labeler: Labeler | None) -> int:
     if labeler is None:
         print(f"compare clips with `prefrl label {run.path}` (a window) or `prefrl serve {run.path}`", file=sys.stderr)
     if warning := visible_score(config.task):
-        print(warning, file=sys.stderr)
+        print(with_flags(warning, names_of_settings()), file=sys.stderr)
     stop = StopOnSignal("saving after this rollout")
     with ProgressBar(config, run.path) as bar, stop:
 

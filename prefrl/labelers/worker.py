@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
 from numbers import Integral
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from prefrl.core.errors import PrefrlError
+from prefrl.core.repeating import repeating
 from prefrl.labelers.base import Labeler, check_labeler
 from prefrl.queries import Answer, Query
 from prefrl.store import PreferenceStore
@@ -119,7 +118,8 @@ def label(store: PreferenceStore, labeler: Labeler, claimed: Sequence[Query], le
     """
     ids = [query.id for query in claimed]
     try:
-        with _renewing(store, labeler.name, ids, lease_s):
+        # Labeling may take longer than a lease.
+        with repeating(lambda: store.extend(labeler.name, ids, lease_s), lease_s / 4, passing=SQLAlchemyError):
             answers = _ask(labeler, claimed)
         for query, answer in zip(claimed, answers, strict=True):
             if answer is not None:
@@ -132,25 +132,6 @@ def label(store: PreferenceStore, labeler: Labeler, claimed: Sequence[Query], le
     if given_back:
         store.release(labeler.name, given_back)
     return given_back
-
-
-@contextmanager
-def _renewing(store: PreferenceStore, labeler: str, query_ids: Sequence[str], lease_s: float) -> Iterator[None]:
-    """Keeps claims alive from a thread of its own: labeling may take longer than a lease."""
-    ended = threading.Event()
-
-    def renew() -> None:
-        while not ended.wait(lease_s / 4):
-            with suppress(SQLAlchemyError):  # a database that is away comes back
-                store.extend(labeler, query_ids, lease_s)
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _ask(labeler: Labeler, queries: Sequence[Query]) -> Sequence[Answer | None]:

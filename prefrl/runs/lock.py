@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from prefrl.core.errors import PrefrlError
+from prefrl.core.repeating import repeating
 
 LOCK, SIGN = ".training", ".alive"
 SIGN_EVERY_S = 10.0
@@ -79,20 +79,10 @@ def trainer_is_present(folder: Path) -> bool:
 
 @contextmanager
 def _signs_of_life(sign: Path) -> Iterator[None]:
-    """Touches a file every now and then, from a thread of its own: a long fit is quiet. Removes it at the end."""
-    ended = threading.Event()
-
-    def give() -> None:
-        while not ended.wait(SIGN_EVERY_S):
-            with suppress(OSError):  # a file system that is away comes back
-                sign.touch()
-
+    """Touches a file every now and then, also during a long fit. Removes it at the end."""
     sign.touch()
-    thread = threading.Thread(target=give, daemon=True)
-    thread.start()
     try:
-        yield
+        with repeating(sign.touch, SIGN_EVERY_S, passing=OSError):
+            yield
     finally:
-        ended.set()
-        thread.join()
         sign.unlink(missing_ok=True)
