@@ -113,7 +113,9 @@ class TestMakeEnv:
         )
 
     def test_without_a_horizon_it_says_why_not(self):
-        with pytest.raises(ValueError, match=r"CartPole-v1 may end its episodes early.*tell the agent.*fix it with `horizon`"):
+        with pytest.raises(
+            ValueError, match=r"CartPole-v1 may end its episodes early.*tell the agent.*fix it with `horizon`"
+        ):
             make_env(TaskConfig("CartPole-v1"))
 
 

@@ -60,9 +60,8 @@ class Guard:
         if host is None:
             return PlainTextResponse("One Host, please.\n", 400)
         if host["name"] not in self._names:
-            return PlainTextResponse(
-                "This server does not go by that name; it must be started with the names that others call it by.\n", 421
-            )
+            known = "it must be started with the names that others call it by"
+            return PlainTextResponse(f"This server does not go by that name; {known}.\n", 421)
         cookie = f"prefrl-{host['port'] or 80}"  # a browser shares cookies between the ports of a host
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token")
         if scope["method"] == "GET" and scope["path"] == "/" and given:
